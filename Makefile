@@ -1,0 +1,63 @@
+# VideoForge. `make run` and `make test` need nothing but Python 3.11 or newer and make.
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV := .venv
+PY := $(VENV)/bin/python
+PIP := $(PY) -m pip --disable-pip-version-check -q
+
+.PHONY: install run test quick lint format lock messages figures browser clean
+
+install: $(VENV)/.run-installed
+
+$(PY):
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "VideoForge needs Python 3.11 or newer; set PYTHON=/path/to/python3.11"; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || { echo "Making a virtual environment failed; on Debian: apt-get install python3-venv"; exit 1; }
+
+$(VENV)/.run-installed: requirements/run.txt | $(PY)
+	@echo "Installing packages ..."
+	@$(PIP) install --require-hashes -r requirements/run.txt
+	@touch $@
+
+$(VENV)/.test-installed: requirements/test.txt $(VENV)/.run-installed
+	@echo "Installing packages for the tests ..."
+	@$(PIP) install --require-hashes -r requirements/run.txt -r requirements/test.txt
+	@touch $@
+
+# exec, so that a signal to this process reaches the launcher
+run: install
+	@exec $(PY) manage.py run
+
+# What needs no other process and no browser: a few seconds, for the inner loop.
+quick: $(VENV)/.test-installed
+	@$(PY) -m pytest -m "not browser and not route"
+
+lint: $(VENV)/.test-installed
+	@$(PY) -m ruff check .
+	@$(PY) -m ruff format --check .
+	@$(PY) -m mypy .
+	@$(PY) manage.py makemigrations --check --dry-run
+
+format: $(VENV)/.test-installed
+	@$(PY) -m ruff check --fix . ; $(PY) -m ruff format .
+
+browser:
+	@tests/browser/ensure_chromium.sh
+
+test: $(VENV)/.test-installed browser lint
+	@$(PY) -m pytest
+
+figures: $(VENV)/.test-installed browser
+	@$(PY) -m tests.scale.figures
+
+lock: $(VENV)/.test-installed
+	@$(PIP) install pip-tools
+	@cd requirements && for name in run test; do ../$(PY) -m piptools compile -q --generate-hashes --no-annotate --no-header \
+		--strip-extras --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --allow-unsafe -o $$name.txt $$name.in; done
+
+messages: $(VENV)/.test-installed
+	@$(PY) manage.py makemessages --locale zh_Hans --ignore .venv --ignore tests --ignore var --no-location
+	@$(PY) manage.py compilemessages --locale zh_Hans --ignore .venv
+
+clean:
+	rm -rf $(VENV)

@@ -1,0 +1,127 @@
+"""Who may submit next, and the one POST of a claimed attempt."""
+
+import hashlib
+import json
+import logging
+
+from cryptography.fernet import InvalidToken
+from django.db import transaction
+from django.db.models import Count, OuterRef, Q, QuerySet, Subquery
+from django.db.models.functions import Coalesce
+from django.utils import timezone
+
+from generations import assets, evidence, lifecycle, transport
+from generations.models import Attempt, KeyState, ProviderKey, Task, TaskState
+from generations.providers.base import AnswerLost, Call, Failure, FailureClass, Mode, NotSent, Order, Refused
+
+log = logging.getLogger("videoforge.dispatch")
+
+
+def dispatch() -> int:
+    """Claim waiting tasks for every free slot of every key; returns how many. Sending them is a job each."""
+    return sum(_fill(key) for key in ProviderKey.objects.filter(pk__in=_keys_with_due_tasks()))
+
+
+def _due() -> QuerySet[Task]:
+    return Task.objects.filter(
+        Q(next_try_at__isnull=True) | Q(next_try_at__lte=timezone.now()), state=TaskState.WAITING
+    )
+
+
+def _keys_with_due_tasks() -> QuerySet[Task, int]:
+    usable = _due().filter(key__state=KeyState.ACTIVE, key__problem="")
+    return usable.order_by().values_list("key_id", flat=True).distinct()
+
+
+def _fill(key: ProviderKey) -> int:
+    claimed = 0
+    while claim_next(key.pk):
+        claimed += 1
+    return claimed
+
+
+def claim_next(key_id: int) -> Attempt | None:
+    """Claim the next task in turn if the key has a free slot.
+
+    The lock on the key's row (SQLite: the write lock of the transaction) keeps two workers from filling the
+    last slot twice.
+    """
+    with transaction.atomic():
+        key = ProviderKey.objects.select_for_update().get(pk=key_id)
+        running = Task.objects.filter(key=key, state__in=TaskState.in_flight()).count()
+        if not key.takes_new_work or running >= key.max_in_flight:
+            return None
+        task = _next_in_turn(key)
+        return lifecycle.claim(task) if task else None
+
+
+def _next_in_turn(key: ProviderKey) -> Task | None:
+    """The oldest task of the person who has least in flight on this key: a batch of forty blocks nobody."""
+    mine = (
+        Task.objects.filter(key=key, owner=OuterRef("owner"), state__in=TaskState.in_flight())
+        .order_by()
+        .values("owner")
+        .annotate(number=Count("pk"))
+        .values("number")
+    )
+    due = _due().filter(key=key).select_related("key")
+    return due.annotate(running=Coalesce(Subquery(mine), 0)).order_by("running", "id").first()
+
+
+def submit(attempt_id: int) -> None:
+    """Send a claimed attempt: exactly one POST, outside any transaction. Running this twice sends once."""
+    attempt = Attempt.objects.select_related("task", "key").get(pk=attempt_id)
+    try:
+        call = _build(attempt)
+    except Refused as error:
+        lifecycle.refuse(attempt, error.failure)
+        return
+    if not lifecycle.mark_sent(attempt, digest(call)):
+        return
+    evidence.count(attempt.key, call.kind)
+    try:
+        receipt = attempt.key.translator.read_receipt(transport.send(call))
+    except AnswerLost as error:
+        lifecycle.lose_answer(attempt, error.failure)
+    except (NotSent, Refused) as error:
+        lifecycle.refuse(attempt, error.failure)
+    else:
+        evidence.worked(attempt.key)
+        lifecycle.accept(attempt, receipt)
+
+
+def digest(call: Call) -> str:
+    """sha256 over the JSON body: tells two requests apart without keeping what was in them."""
+    return hashlib.sha256(json.dumps(call.body, sort_keys=True).encode()).hexdigest()
+
+
+def _build(attempt: Attempt) -> Call:
+    """The create call of an attempt; raises Refused for what surely cannot be sent at all."""
+    try:
+        account = attempt.key.account(attempt.base_url)
+        return attempt.key.translator.build_create(account, build_order(attempt))
+    except InvalidToken:
+        text = "The key's secret cannot be decrypted with the present VIDEOFORGE_ENCRYPTION_KEYS."
+        raise Refused(Failure(FailureClass.ACCOUNT_AUTH, "secret_unreadable", text)) from None
+    except FileNotFoundError as error:
+        log.error("task %s: input image is missing: %s", attempt.task_id, error)
+        raise Refused(Failure(FailureClass.USER_INPUT, "input_missing", "An input image is missing.")) from None
+
+
+def build_order(attempt: Attempt) -> Order:
+    task = attempt.task
+    inputs = task.task_inputs.select_related("asset")
+    return Order(
+        mode=Mode(task.mode),
+        model=task.wire_model,
+        prompt=task.prompt_text,
+        token=attempt.token,
+        duration=task.duration,
+        resolution=task.resolution,
+        aspect_ratio=task.aspect_ratio or None,
+        images=tuple(assets.as_data_url(each.asset) for each in inputs),
+        seed=task.seed,
+        audio=task.audio,
+        off_peak=task.off_peak,
+        options=task.options,
+    )

@@ -1,0 +1,40 @@
+"""What django-q runs. Guarantee: at least once, so each job re-reads its row, claims what it does, and may run twice.
+
+The names stand in queue rows; a name that was ever released keeps working.
+"""
+
+
+from generations import dispatch as dispatching
+from generations import keys, rounds, saving
+from generations.models import Task
+
+SCHEDULES = (
+    # name, job, minutes
+    ("videoforge-poll", "generations.jobs.poll", 1),
+)
+
+
+def poll() -> None:
+    """Go round, or stand by for the one that does."""
+    rounds.go_round()
+
+
+def dispatch() -> None:
+    """Claim waiting tasks for free slots; wakes up right after Generate, so nobody waits for the next round."""
+    dispatching.dispatch()
+
+
+def submit(attempt_id: int) -> None:
+    dispatching.submit(attempt_id)
+
+
+def archive(creation_id: str) -> None:
+    saving.save(creation_id)
+
+
+def cancel(task_id: str) -> None:
+    keys.cancel_at_vendor(Task.objects.select_related("attempt__key").get(pk=task_id))
+
+
+def test_key(key_id: int) -> None:
+    keys.test(key_id)

@@ -1,0 +1,81 @@
+"""The only writer of the usage ledger. Every function joins the caller's transaction."""
+
+from collections.abc import Iterable
+from decimal import Decimal
+from typing import TypedDict
+
+from django.db.models import QuerySet, Sum
+
+from generations.models import EntryKind, EntrySource, ProviderKey, Task, UsageEntry
+from generations.providers.base import Money
+
+SPENT = (EntryKind.SETTLE, EntryKind.REFUND, EntryKind.EXTERNAL, EntryKind.ADJUST)
+HELD = (EntryKind.RESERVE, EntryKind.RELEASE)
+
+
+def _write(task: Task, kind: EntryKind, amount: Decimal, source: EntrySource, note: str = "") -> UsageEntry:
+    return UsageEntry.objects.create(
+        kind=kind,
+        amount=amount,
+        unit=task.unit,
+        source=source,
+        price_list=task.price_list,
+        key_id=task.key_id,
+        provider=task.provider,
+        person_id=task.owner_id,
+        task=task,
+        model=task.model,
+        mode=task.mode,
+        reference=task.attempt.remote_id if task.attempt else "",
+        note=note,
+        once=f"{kind.value}:{task.pk}",
+    )
+
+
+def reserve(task: Task, amount: Decimal | None, source: EntrySource = EntrySource.PRICE_LIST) -> None:
+    """Hold what a task may cost. Nothing is held where nobody knows a price, and nothing is held twice."""
+    if amount is not None and not _entries(task, EntryKind.RESERVE).exists():
+        _write(task, EntryKind.RESERVE, amount, source)
+
+
+def release(task: Task, note: str = "") -> None:
+    """End the hold of a task, if there is one that still stands."""
+    held = _entries(task, EntryKind.RESERVE).first()
+    if held and not _entries(task, EntryKind.RELEASE).exists():
+        _write(task, EntryKind.RELEASE, -held.amount, EntrySource(held.source), note)
+
+
+def settle(task: Task, charge: Money, note: str = "") -> None:
+    """Book what the vendor charged, once, and end the hold.
+
+    A charge in another unit than the task's cannot be booked on it: ValueError, nothing is written.
+    """
+    if charge.unit != task.unit:
+        raise ValueError(f"task {task.pk} is billed in {task.unit}, not {charge.unit}")
+    if not _entries(task, EntryKind.SETTLE).exists():
+        _write(task, EntryKind.SETTLE, charge.amount, EntrySource.VENDOR, note)
+    release(task)
+
+
+def _entries(task: Task, kind: EntryKind) -> QuerySet[UsageEntry]:
+    return UsageEntry.objects.filter(task=task, kind=kind)
+
+
+class Totals(TypedDict):
+    reserved: Decimal
+    settled: Decimal
+
+
+def totals(keys: Iterable[ProviderKey] | None = None) -> dict[str, dict[str, Totals]]:
+    """What is held and what is spent, per key label and unit; units are never added together."""
+    rows = UsageEntry.objects.values_list("key__label", "unit", "kind").annotate(sum=Sum("amount")).order_by()
+    if keys is not None:
+        rows = rows.filter(key__in=list(keys))
+    found: dict[str, dict[str, Totals]] = {}
+    for label, unit, kind, amount in rows:
+        line = found.setdefault(label, {}).setdefault(unit, Totals(reserved=Decimal(0), settled=Decimal(0)))
+        if kind in HELD:
+            line["reserved"] += amount
+        elif kind in SPENT:
+            line["settled"] += amount
+    return found

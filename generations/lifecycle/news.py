@@ -1,0 +1,97 @@
+"""What vendors say: one door, safe to enter twice and in any order."""
+
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from django.db import transaction
+from django.utils import timezone
+
+from generations import ledger
+from generations.lifecycle.moves import S, in_unit, log, move
+from generations.models import Creation, Task, TaskState
+from generations.providers.base import Failure, FailureClass, Money, Output, RemoteState, Snapshot, Unit
+from generations.queue import enqueue
+
+FIRST_COPY = timedelta(seconds=20)  # the job is queued at once; past this the sweep takes it for lost
+LINK_LIFETIME = timedelta(hours=24)  # where a link does not say how long it lives
+
+
+def observe(task: Task, snapshot: Snapshot) -> bool:
+    """Take in what a vendor says of a task: the one door for polls, lists and callbacks. True when it was news."""
+    if snapshot.anomaly and snapshot.anomaly != task.anomaly:
+        log.warning("task %s at %s: %s", task.pk, task.provider, snapshot.anomaly)
+        Task.objects.filter(pk=task.pk).update(anomaly=snapshot.anomaly)
+    match snapshot.state:
+        case RemoteState.SUCCEEDED:
+            return _succeed(task, snapshot)
+        case RemoteState.FAILED:
+            return _end(task, S.FAILED, snapshot)
+        case RemoteState.CANCELLED:
+            return _end(task, S.CANCELLED, snapshot)
+        case RemoteState.PROCESSING:
+            return _progress(task, snapshot)
+        case RemoteState.QUEUED:
+            return False
+
+
+def _progress(task: Task, snapshot: Snapshot) -> bool:
+    with transaction.atomic():
+        if move(task, S.PROCESSING, started_at=timezone.now(), progress=snapshot.progress):
+            return True
+        if snapshot.progress is None:
+            return False
+        # Percentages only grow: answers can arrive out of order.
+        later = Task.objects.filter(pk=task.pk, state=S.PROCESSING).exclude(progress__gte=snapshot.progress)
+        return bool(later.update(progress=snapshot.progress, changed_at=timezone.now()))
+
+
+def _succeed(task: Task, snapshot: Snapshot) -> bool:
+    with transaction.atomic():
+        charge = in_unit(task, snapshot.charge)
+        now = timezone.now()
+        if not move(task, S.ARCHIVING, progress=100, charge=charge, next_poll_at=None):
+            return False
+        for output in snapshot.outputs:
+            creation = _expect(task, output, now)
+            enqueue("archive", creation.pk)
+        _book(task, charge)
+        return True
+
+
+def _expect(task: Task, output: Output, now: datetime) -> Creation:
+    return Creation.objects.create(
+        task=task,
+        position=output.position,
+        remote_id=output.remote_id,
+        source_url=output.url,
+        cover_url=output.cover_url,
+        deadline=output.expires_at or now + LINK_LIFETIME,
+        next_try_at=now + FIRST_COPY,
+    )
+
+
+def _end(task: Task, state: TaskState, snapshot: Snapshot) -> bool:
+    failure = snapshot.failure or Failure(FailureClass.PROVIDER_UNKNOWN)
+    with transaction.atomic():
+        charge = in_unit(task, snapshot.charge)
+        if not move(
+            task,
+            state,
+            only_from=[S.QUEUED, S.PROCESSING],
+            charge=charge,
+            failure_class=failure.cls if state == S.FAILED else "",
+            failure_code=failure.code[:80],
+            failure_text=failure.text,
+            finished_at=timezone.now(),
+            next_poll_at=None,
+            detail={"code": failure.code},
+        ):
+            return False
+        _book(task, charge)
+        return True
+
+
+def _book(task: Task, charge: Decimal | None) -> None:
+    """Settle at what the vendor said. A vendor that said nothing leaves the hold: charge not confirmed."""
+    if charge is not None:
+        ledger.settle(task, Money(charge, Unit(task.unit)))

@@ -1,0 +1,156 @@
+"""What people do: press Generate, and think better of it."""
+
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from generations import ledger
+from generations.lifecycle.moves import S, move, note
+from generations.models import Asset, Batch, Prompt, ProviderKey, Task, TaskInput, User, Visibility
+from generations.providers import catalog
+from generations.providers.base import Failure
+from generations.queue import enqueue
+
+
+class RequestIdTaken(Exception):
+    """Somebody else's press carries this request id."""
+
+
+def create(
+    *,
+    owner: User,
+    key: ProviderKey,
+    request_id: UUID,
+    offer: catalog.Offer,
+    prompt: str,
+    duration: int,
+    resolution: str,
+    aspect_ratio: str = "",
+    seed: int | None = None,
+    audio: bool | None = None,
+    off_peak: bool = False,
+    options: Mapping[str, Any] | None = None,
+    images: Sequence[Asset] = (),
+    count: int = 1,
+    visibility: str = Visibility.TEAM,
+    remix_of: Task | None = None,
+) -> list[Task]:
+    """One press of Generate: ``count`` waiting tasks with their reservations. Nothing is sent yet.
+
+    The same request id again returns the tasks of the first press. Raises RequestIdTaken when that press was
+    somebody else's. With a fixed seed, variants get seed, seed + 1, ... so that they differ.
+    """
+    order: dict[str, Any] = {
+        "visibility": visibility,
+        "remix_of": remix_of,
+        "prompt_text": prompt,
+        "duration": duration,
+        "resolution": resolution,
+        "aspect_ratio": aspect_ratio,
+        "audio": audio,
+        "off_peak": off_peak,
+        "options": dict(options or {}),
+    }
+    try:
+        with transaction.atomic():
+            batch = Batch.objects.create(owner=owner, request_id=request_id, size=count)
+            order |= {"owner": owner, "batch": batch, "prompt": _keep_prompt(owner, prompt, visibility)}
+            order |= _vendor_fields(key, offer) | _estimate_fields(key, offer, order)
+            seeds = [None if seed is None else seed + position for position in range(count)]
+            tasks = [_create_one(order, position, each, images) for position, each in enumerate(seeds)]
+            enqueue("dispatch")
+            return tasks
+    except IntegrityError:
+        return _first_press(request_id, owner)
+
+
+def _first_press(request_id: UUID, owner: User) -> list[Task]:
+    """The tasks that this request id made before; the insert just failed, so there should be some."""
+    batch = Batch.objects.get(request_id=request_id)
+    if batch.owner_id != owner.pk:
+        raise RequestIdTaken
+    return list(batch.tasks.order_by("position"))
+
+
+def _vendor_fields(key: ProviderKey, offer: catalog.Offer) -> dict[str, Any]:
+    return {
+        "key": key,
+        "provider": key.provider,
+        "mode": offer.mode.value,
+        "model": offer.model,
+        "wire_model": offer.wire_model,
+    }
+
+
+def _estimate_fields(key: ProviderKey, offer: catalog.Offer, order: Mapping[str, Any]) -> dict[str, Any]:
+    """The estimate is frozen with its price list: a later change of prices changes no task."""
+    estimate = catalog.estimate(
+        offer,
+        resolution=order["resolution"],
+        duration=order["duration"],
+        off_peak=order["off_peak"],
+        audio=order["audio"],
+        is_rec=bool(order["options"].get("is_rec")),
+    )
+    return {
+        "unit": estimate.amount.unit if estimate else key.translator.unit,
+        "estimate": estimate.amount.amount if estimate else None,
+        "price_list": estimate.price_list if estimate else "",
+    }
+
+
+def _keep_prompt(owner: User, text: str, visibility: str) -> Prompt | None:
+    if not text:
+        return None
+    digest = Prompt.digest_of(text)
+    return Prompt.objects.get_or_create(author=owner, digest=digest, defaults={"text": text, "visibility": visibility})[
+        0
+    ]
+
+
+def _create_one(shared: Mapping[str, Any], position: int, seed: int | None, images: Sequence[Asset]) -> Task:
+    task = Task.objects.create(**shared, position=position, seed=seed)
+    TaskInput.objects.bulk_create(
+        TaskInput(task=task, asset=asset, position=place) for place, asset in enumerate(images)
+    )
+    note(task, S.WAITING.value, actor=task.owner)
+    ledger.reserve(task, task.estimate)
+    return task
+
+
+class Cancelled(StrEnum):
+    """What came of the wish to cancel."""
+
+    FREE = "free"  # it was still with us: nothing was sent, nothing is charged
+    ASKED = "asked"  # the vendor is being asked; its answer arrives in the timeline
+    TOO_LATE = "too late"
+
+
+def cancel(task: Task, actor: User) -> Cancelled:
+    """Cancel what is still ours at once; pass the wish on to a vendor that can cancel."""
+    with transaction.atomic():
+        if move(task, S.CANCELLED, only_from=[S.WAITING], actor=actor, charge=Decimal(0), finished_at=timezone.now()):
+            ledger.release(task, "cancelled before it was sent")
+            return Cancelled.FREE
+        if task.state != S.QUEUED or not task.key.translator.can_cancel:
+            return Cancelled.TOO_LATE
+        note(task, "cancel-asked", actor=actor)
+        enqueue("cancel", task.pk)
+        return Cancelled.ASKED
+
+
+def cancel_answered(task: Task, failure: Failure | None) -> None:
+    """Show the vendor's own answer. Acceptance is not the end: the task ends when the vendor says so."""
+    with transaction.atomic():
+        if failure is None:
+            note(task, "cancel-accepted")
+        else:
+            note(task, "cancel-refused", code=failure.code, text=failure.text)
+        now = timezone.now()
+        Task.objects.filter(pk=task.pk).update(changed_at=now)
+        Task.objects.filter(pk=task.pk, next_poll_at__isnull=False).update(next_poll_at=now)

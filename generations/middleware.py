@@ -1,0 +1,52 @@
+"""Two small layers around every view: the person's own language and clock, and a sign-in that htmx understands."""
+
+from collections.abc import Callable
+from urllib.parse import urlencode, urlsplit
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+from django.shortcuts import resolve_url
+from django.utils import timezone, translation
+
+GetResponse = Callable[[HttpRequest], HttpResponseBase]
+
+
+def person_preferences(get_response: GetResponse) -> GetResponse:
+    """Speak the person's language and show their time. A setting beats the cookie, the cookie beats the browser.
+
+    Nothing is undone afterwards: LocaleMiddleware names the language in the answer, and sets it anew each time.
+    """
+
+    def middleware(request: HttpRequest) -> HttpResponseBase:
+        timezone.deactivate()
+        user = request.user
+        if user.is_authenticated:
+            if translation.check_for_language(user.language):
+                translation.activate(user.language)
+                request.LANGUAGE_CODE = translation.get_language()
+            try:
+                timezone.activate(ZoneInfo(user.time_zone))
+            except (ZoneInfoNotFoundError, ValueError):
+                pass  # a zone that this machine does not know: the house's own clock
+        return get_response(request)
+
+    return middleware
+
+
+def htmx_sign_in(get_response: GetResponse) -> GetResponse:
+    """Send the whole page to sign-in when a fragment's request finds nobody signed in.
+
+    The browser would follow the redirect by itself, and the sign-in form would land inside a card.
+    """
+
+    def middleware(request: HttpRequest) -> HttpResponseBase:
+        response = get_response(request)
+        sign_in = resolve_url(settings.LOGIN_URL)
+        if not request.htmx or urlsplit(response.headers.get("Location", "")).path != sign_in:
+            return response
+        back = request.htmx.current_url_abs_path or resolve_url(settings.LOGIN_REDIRECT_URL)
+        return HttpResponse(status=204, headers={"HX-Redirect": f"{sign_in}?{urlencode({'next': back})}"})
+
+    return middleware

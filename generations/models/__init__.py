@@ -1,0 +1,47 @@
+"""All tables. State changes of tasks go through ``lifecycle``, ledger rows through ``ledger``."""
+
+from generations.models.keys import KeyProblem, KeyState, ProviderKey, RequestCount
+from generations.models.ledger import EntryKind, EntrySource, UsageEntry
+from generations.models.people import Theme, User
+from generations.models.prompts import Asset, AssetKind, Prompt, Visibility
+from generations.models.sharing import Audience, ShareLink
+from generations.models.system import Lease
+from generations.models.tasks import (
+    Attempt,
+    AttemptState,
+    Batch,
+    Creation,
+    CreationState,
+    Task,
+    TaskEvent,
+    TaskInput,
+    TaskState,
+)
+
+__all__ = [
+    "Asset",
+    "AssetKind",
+    "Attempt",
+    "AttemptState",
+    "Audience",
+    "Batch",
+    "Creation",
+    "CreationState",
+    "EntryKind",
+    "EntrySource",
+    "KeyProblem",
+    "KeyState",
+    "Lease",
+    "Prompt",
+    "ProviderKey",
+    "RequestCount",
+    "ShareLink",
+    "Task",
+    "TaskEvent",
+    "TaskInput",
+    "TaskState",
+    "Theme",
+    "UsageEntry",
+    "User",
+    "Visibility",
+]

@@ -1,0 +1,109 @@
+from datetime import timedelta
+
+from django.conf import settings
+from django.db import models
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from generations import ciphers
+from generations.providers import PROVIDERS
+from generations.providers.base import Account, CallKind, Provider
+
+
+def provider_choices() -> list[tuple[str, str]]:
+    return [(slug, provider.name) for slug, provider in PROVIDERS.items()]
+
+
+class KeyState(models.TextChoices):
+    ACTIVE = "active", _("Active")
+    DRAINING = "draining", _("Draining")  # nothing new is sent, what runs is followed to its end
+    DISABLED = "disabled", _("Disabled")
+
+
+class KeyProblem(models.TextChoices):
+    """Why a key is kept from new work although its owner has not paused it."""
+
+    NONE = "", _("None")
+    AUTH = "auth", _("The vendor does not accept this key")
+    CREDITS = "credits", _("No credits left")
+
+
+class ProviderKey(models.Model):
+    """One credential at a provider. Its secret exists in clear only inside ``account()``."""
+
+    label = models.CharField(_("label"), max_length=60, unique=True)
+    provider = models.SlugField(_("provider"), max_length=20, choices=provider_choices)
+    base_url = models.URLField(_("base address"), max_length=200)
+    secret_cipher = models.TextField(editable=False)
+    fingerprint = models.CharField(_("fingerprint"), max_length=64, editable=False, db_index=True)
+    masked = models.CharField(_("secret"), max_length=20, editable=False)
+    state = models.CharField(_("state"), max_length=10, choices=KeyState.choices, default=KeyState.ACTIVE)
+    max_in_flight = models.PositiveSmallIntegerField(
+        _("tasks at once"), default=5, help_text=_("More than this wait with us, where cancelling is free.")
+    )
+    options = models.JSONField(_("options"), default=dict, blank=True)
+    note = models.TextField(_("note"), blank=True, default="")
+    expires_on = models.DateField(_("expires on"), null=True, blank=True)
+    added_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, editable=False, related_name="+"
+    )
+    replaces = models.ForeignKey(
+        "self", models.SET_NULL, null=True, blank=True, editable=False, related_name="replaced_by"
+    )
+    created_at = models.DateTimeField(_("added"), default=timezone.now, editable=False)
+
+    problem = models.CharField(
+        _("problem"), max_length=10, choices=KeyProblem.choices, blank=True, default="", editable=False
+    )
+    problem_at = models.DateTimeField(null=True, editable=False)
+    last_used_at = models.DateTimeField(_("last used"), null=True, editable=False)
+    last_ok_at = models.DateTimeField(_("last good answer"), null=True, editable=False)
+    last_error = models.TextField(_("last error"), blank=True, default="", editable=False)
+    last_error_at = models.DateTimeField(null=True, editable=False)
+    balance = models.DecimalField(_("balance"), max_digits=14, decimal_places=4, null=True, editable=False)
+    balance_at = models.DateTimeField(null=True, editable=False)
+
+    class Meta:
+        verbose_name = _("API key")
+        verbose_name_plural = _("API keys")
+        ordering = ("provider", "label")
+        constraints = (models.CheckConstraint(condition=models.Q(max_in_flight__gte=1), name="key_sends_at_least_one"),)
+
+    def __str__(self) -> str:
+        return f"{self.label} ({self.masked})"
+
+    @property
+    def translator(self) -> Provider:
+        return PROVIDERS[self.provider]
+
+    def set_secret(self, secret: str) -> None:
+        """Take a new secret: only its cipher text, its mask and its fingerprint are kept."""
+        self.secret_cipher = ciphers.encrypt(secret)
+        self.fingerprint = ciphers.fingerprint(secret)
+        self.masked = ciphers.mask(secret)
+
+    def account(self, base_url: str = "") -> Account:
+        """The credential in the clear, for one call. ``base_url`` is the one frozen with the attempt, if any."""
+        return Account(base_url or self.base_url, ciphers.decrypt(self.secret_cipher), self.options)
+
+    @property
+    def takes_new_work(self) -> bool:
+        return self.state == KeyState.ACTIVE and not self.problem
+
+    @property
+    def expires_soon(self) -> bool:
+        return self.expires_on is not None and self.expires_on <= timezone.localdate() + timedelta(days=14)
+
+
+class RequestCount(models.Model):
+    """How many requests each key has cost so far, by kind of call."""
+
+    key = models.ForeignKey(ProviderKey, models.CASCADE, related_name="request_counts")
+    kind = models.CharField(max_length=10, choices=[(kind.value, kind.value) for kind in CallKind])
+    count = models.PositiveBigIntegerField(default=0)
+
+    class Meta:
+        constraints = (models.UniqueConstraint(fields=("key", "kind"), name="one_count_per_key_and_kind"),)
+
+    def __str__(self) -> str:
+        return f"{self.key_id} {self.kind}: {self.count}"

@@ -1,0 +1,344 @@
+"""The language between VideoForge and a vendor: values in, values out.
+
+Nothing here or in a provider module touches the network, the clock or Django. A provider turns an
+``Order`` into a ``Call`` and an ``Answer`` into a ``Receipt``, ``Snapshot``, ``ListPage`` or ``Balance``.
+
+Errors
+    ProviderError                 something other than a usable answer; carries a ``Failure``
+    ├── NotSent                   the request surely never reached the vendor (DNS, connect, TLS, proxy)
+    ├── AnswerLost                it may have reached the vendor, the outcome is unknown
+    └── Refused                   the vendor answered no
+"""
+
+import json
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any
+
+
+class Mode(StrEnum):
+    TEXT = "text2video"
+    IMAGE = "img2video"
+    START_END = "start-end2video"
+    REFERENCE = "reference2video"
+
+
+class RemoteState(StrEnum):
+    """What a vendor says of a task, in our five words."""
+
+    QUEUED = "queued"
+    PROCESSING = "processing"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+FINAL = frozenset({RemoteState.SUCCEEDED, RemoteState.FAILED, RemoteState.CANCELLED})
+
+
+class FailureClass(StrEnum):
+    """Why something did not work, and therefore what may be done about it."""
+
+    USER_INPUT = "user_input"  # the same request fails again; the person changes it
+    CONTENT_POLICY = "content_policy"  # refused prompt, picture or result
+    ACCOUNT_AUTH = "account_auth"  # wrong, revoked or forbidden key
+    ACCOUNT_CREDITS = "account_credits"  # nothing left to pay with
+    ACCOUNT_LIMIT = "account_limit"  # concurrency limit of the account
+    THROTTLED = "throttled"  # asked too often
+    PROVIDER_TRANSIENT = "provider_transient"  # passes by itself
+    PROVIDER_PERMANENT = "provider_permanent"  # model gone, wrong path
+    PROVIDER_UNKNOWN = "provider_unknown"  # no name, or a name not in any document
+    NOT_FOUND = "not_found"
+    AMBIGUOUS_SUBMIT = "ambiguous_submit"  # a create whose outcome is unknown: never sent again by itself
+
+
+class Unit(StrEnum):
+    CREDIT = "credit"
+    TOKEN = "token"  # noqa: S105  # a word for an amount, not a secret
+    USD = "usd"
+    CNY = "cny"
+
+
+class CallKind(StrEnum):
+    CREATE = "create"
+    QUERY = "query"
+    LIST = "list"
+    CANCEL = "cancel"
+    BALANCE = "balance"
+    MEDIA = "media"
+
+
+@dataclass(frozen=True, slots=True)
+class Money:
+    """An amount with its unit; amounts of unlike units are never added."""
+
+    amount: Decimal
+    unit: Unit
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A failure in our words (``cls``), the vendor's own name for it (``code``) and its text, unredacted."""
+
+    cls: FailureClass
+    code: str = ""
+    text: str = ""
+    trace_id: str = ""
+    retry_after: float | None = None  # seconds
+
+
+class ProviderError(Exception):
+    def __init__(self, failure: Failure) -> None:
+        super().__init__(f"{failure.cls}: {failure.code} {failure.text}".strip())
+        self.failure = failure
+
+
+class NotSent(ProviderError):
+    """The vendor never saw the request: nothing was created, nothing can have been charged."""
+
+
+class AnswerLost(ProviderError):
+    """The vendor may have seen the request. For a create this means: look it up, never resend."""
+
+
+class Refused(ProviderError):
+    """The vendor answered, and the answer is no."""
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """What a call needs to know of a key. ``options`` are the key's settings for undocumented details."""
+
+    base_url: str
+    secret: str = field(repr=False)
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """One video to be made, in our vocabulary. Durations are whole seconds; ``images`` are data or http(s) URLs."""
+
+    mode: Mode
+    model: str  # the vendor's own id, as on the wire
+    prompt: str
+    token: str  # ours, passed through by vendors that can; starts with "vf1."
+    duration: int
+    resolution: str
+    aspect_ratio: str | None = None
+    images: tuple[str, ...] = ()
+    seed: int | None = None
+    audio: bool | None = None
+    off_peak: bool = False
+    options: Mapping[str, Any] = field(default_factory=dict)  # bgm, style, movement_amplitude, watermark, ...
+    callback_url: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A request described as a value. ``url`` is absolute and without query; ``query`` keeps order and repeats."""
+
+    kind: CallKind
+    method: str
+    url: str
+    headers: Mapping[str, str] = field(repr=False)
+    query: tuple[tuple[str, str], ...] = ()
+    body: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came back over HTTP, whatever it is. Header names are lower case."""
+
+    status: int
+    headers: Mapping[str, str]
+    content: bytes
+
+    def json(self) -> Any:
+        """The decoded body, or None when it is not JSON (HTML pages, cut answers, empty bodies)."""
+        try:
+            return json.loads(self.content)
+        except (ValueError, RecursionError):
+            return None
+
+    @property
+    def retry_after(self) -> float | None:
+        """Seconds, at most a day. The date form of Retry-After needs a clock, and there is none here."""
+        try:
+            seconds = float(self.headers.get("retry-after", ""))
+        except ValueError:
+            return None
+        return min(seconds, 24 * 3600.0) if math.isfinite(seconds) and seconds >= 0 else None
+
+
+NEVER_SENT = frozenset({"connect_error", "connect_timeout", "tls_error", "proxy_error", "pool_timeout"})
+
+
+def transport_failure(name: str, kind: CallKind) -> ProviderError:
+    """The error for a call that brought no answer; ``name`` is the transport's word (``read_timeout``).
+
+    A word not listed in ``NEVER_SENT`` counts as "may have arrived".
+    """
+    if name in NEVER_SENT:
+        return NotSent(Failure(FailureClass.PROVIDER_TRANSIENT, code=name))
+    lost = FailureClass.AMBIGUOUS_SUBMIT if kind is CallKind.CREATE else FailureClass.PROVIDER_TRANSIENT
+    return AnswerLost(Failure(lost, code=name))
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What a create answered: the task exists at the vendor. ``quote`` is what the vendor says it will cost."""
+
+    remote_id: str
+    state: RemoteState
+    quote: Money | None = None
+    seed: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """One finished video at the vendor. Links expire; None means the vendor's words apply (24 h assumed)."""
+
+    position: int
+    url: str
+    remote_id: str = ""
+    cover_url: str = ""
+    expires_at: datetime | None = None
+    cover_expires_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Echo:
+    """What a list row repeats of its order, to tell whose it is; "" and None where the vendor is silent.
+
+    ``quote`` is the amount beside a task in any state: only ``Snapshot.charge`` may be settled.
+    """
+
+    kind: str = ""
+    model: str = ""
+    prompt: str = ""
+    duration: int | None = None
+    resolution: str = ""
+    aspect_ratio: str = ""
+    key_id: str = ""
+    created_at: datetime | None = None
+    quote: Money | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """What the vendor says of a task at one moment, by query, list row or callback.
+
+    ``charge`` is None when the vendor said nothing. ``complete`` is False where the source leaves out what an
+    end needs (Vidu's list has no failure reason): ask once more before believing a failure. ``anomaly`` is a
+    sentence for admins, "" when all is as documented.
+    """
+
+    remote_id: str
+    state: RemoteState
+    raw_state: str
+    progress: int | None = None  # percent
+    charge: Money | None = None
+    failure: Failure | None = None
+    outputs: tuple[Output, ...] = ()
+    payload: str | None = None
+    complete: bool = True
+    anomaly: str = ""
+    echo: Echo | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ListPage:
+    rows: tuple[Snapshot, ...]
+    next_token: str  # "" at the end
+    unread: int = 0  # rows without a usable id: while there are any, "not in the list" proves nothing
+
+
+@dataclass(frozen=True, slots=True)
+class Balance:
+    """What an account has left; None where the vendor does not say."""
+
+    remaining: Money | None
+    concurrency_limit: int | None = None
+    running: int | None = None
+    queued: int | None = None
+
+
+class Provider(ABC):
+    """One vendor. Subclasses are pure translation: no state, no I/O."""
+
+    slug: str
+    name: str
+    base_urls: tuple[str, ...]  # the first is the default
+    unit: Unit  # what the vendor charges in
+    can_list = False
+    can_cancel = False
+    max_body_bytes = 20 * 1024 * 1024
+    poll_every = 5.0  # seconds between looks at a task that runs
+    link_lifetime = 24 * 3600  # seconds, where a link does not say
+    auth_scheme = "Bearer"  # the word before the secret
+
+    def call(
+        self,
+        account: Account,
+        kind: CallKind,
+        path: str,
+        *,
+        query: Sequence[tuple[str, str]] = (),
+        body: Mapping[str, Any] | None = None,
+    ) -> Call:
+        """A signed request: POST where there is a JSON body, GET where there is none."""
+        headers = {"Authorization": f"{self.auth_scheme} {account.secret}"}
+        if body is not None:
+            headers["Content-Type"] = "application/json"
+        method = "GET" if body is None else "POST"
+        return Call(kind, method, account.base_url.rstrip("/") + path, headers, tuple(query), body)
+
+    @abstractmethod
+    def build_create(self, account: Account, order: Order) -> Call: ...
+
+    @abstractmethod
+    def read_receipt(self, answer: Answer) -> Receipt:
+        """Raise Refused, or AnswerLost where a task may exist after all (5xx, 409, 499, 2xx without an id)."""
+
+    @abstractmethod
+    def build_query(self, account: Account, remote_id: str, model: str) -> Call: ...
+
+    @abstractmethod
+    def read_snapshot(self, answer: Answer) -> Snapshot:
+        """Raise Refused for every answer that says nothing of the task (HTML, 404, 429, 5xx, cut JSON)."""
+
+    @abstractmethod
+    def build_test(self, account: Account) -> Call:
+        """A call that costs nothing and shows whether the key is good."""
+
+    @abstractmethod
+    def read_test(self, answer: Answer) -> Balance:
+        """Raise Refused when the key is not good."""
+
+    def build_list(
+        self,
+        account: Account,
+        *,
+        ids: Sequence[str],
+        created_from: datetime,
+        created_to: datetime,
+        page_token: str,
+        states: Sequence[RemoteState] = (),
+    ) -> Call:
+        """No ``ids`` and no ``states`` means all: the only way to see tasks in a state no document names."""
+        raise NotImplementedError(f"{self.name} has no list")
+
+    def read_list(self, answer: Answer) -> ListPage:
+        raise NotImplementedError(f"{self.name} has no list")
+
+    def build_cancel(self, account: Account, remote_id: str) -> Call:
+        raise NotImplementedError(f"{self.name} cannot cancel")
+
+    def read_cancel(self, answer: Answer) -> None:
+        """Return when the vendor accepted; raise Refused with its words otherwise."""
+        raise NotImplementedError(f"{self.name} cannot cancel")

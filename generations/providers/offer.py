@@ -1,0 +1,225 @@
+"""What the catalogue is made of: an offer is one model in one mode at one vendor, with what it takes and costs.
+
+Prices are rules, not figures for one clip: each turns resolution and seconds into an amount and its sum in words.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from enum import StrEnum
+from typing import Protocol
+
+from .base import Mode, Money, Unit
+
+UNIT_WORDS = {Unit.CREDIT: "credits", Unit.TOKEN: "tokens", Unit.USD: "USD", Unit.CNY: "CNY"}
+
+
+class Switch(StrEnum):
+    """How a model treats a yes-or-no setting."""
+
+    NO = "no"  # the field must not be sent, or has no effect
+    OPTIONAL = "optional"  # off unless asked for
+    DEFAULT_ON = "default_on"  # on unless refused: send the choice, whatever it is
+    ALWAYS = "always"  # cannot be chosen: the field is not sent
+
+
+@dataclass(frozen=True, slots=True)
+class Sum:
+    """An amount without its unit, and how it came about: ``11 × 5 s``."""
+
+    amount: Decimal
+    words: str
+
+
+class Price(Protocol):
+    """A price rule. ``total`` and ``per_second`` are None where the vendor's list has no figure."""
+
+    def total(self, resolution: str, duration: int, off_peak: bool) -> Sum | None: ...
+
+    def per_second(self, resolution: str, off_peak: bool) -> Decimal | None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class PerSecond:
+    normal: Mapping[str, int]
+    off_peak: Mapping[str, int]
+
+    def per_second(self, resolution: str, off_peak: bool) -> Decimal | None:
+        rate = (self.off_peak if off_peak else self.normal).get(resolution)
+        return None if rate is None else Decimal(rate)
+
+    def total(self, resolution: str, duration: int, off_peak: bool) -> Sum | None:
+        rate = self.per_second(resolution, off_peak)
+        return None if rate is None else Sum(rate * duration, f"{rate} × {duration} s")
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What one second costs, what two cost together, and every second after them."""
+
+    first: int
+    two: int
+    then: int
+
+
+@dataclass(frozen=True, slots=True)
+class Stepped:
+    """Off-peak is half of the whole, rounded up."""
+
+    steps: Mapping[str, Step]
+
+    def per_second(self, resolution: str, off_peak: bool) -> Decimal | None:
+        return None
+
+    def total(self, resolution: str, duration: int, off_peak: bool) -> Sum | None:
+        step = self.steps.get(resolution)
+        if step is None:
+            return None
+        further = max(duration - 2, 0)
+        amount = step.first if duration == 1 else step.two + step.then * further
+        words = f"{step.two} for 2 s + {step.then} × {further} s" if further else f"{amount} for {duration} s"
+        if off_peak:
+            return Sum(Decimal((amount + 1) // 2), f"half of ({words})")
+        return Sum(Decimal(amount), words)
+
+
+@dataclass(frozen=True, slots=True)
+class Flat:
+    """A fixed price per resolution and length; no off-peak price is known for these."""
+
+    amounts: Mapping[tuple[str, int], int]
+
+    def per_second(self, resolution: str, off_peak: bool) -> Decimal | None:
+        return None
+
+    def total(self, resolution: str, duration: int, off_peak: bool) -> Sum | None:
+        amount = None if off_peak else self.amounts.get((resolution, duration))
+        return None if amount is None else Sum(Decimal(amount), f"{amount} for {duration} s")
+
+
+@dataclass(frozen=True, slots=True)
+class PriceList:
+    """Where a price comes from. ``name`` is kept with each task, so that old estimates can be explained."""
+
+    name: str
+    as_of: date
+    unit: Unit
+
+
+@dataclass(frozen=True, slots=True)
+class Tariff:
+    """A price rule out of a price list. The extras are added once per clip; they are not halved off-peak."""
+
+    price: Price
+    source: PriceList
+    audio_extra: int = 0
+    is_rec_extra: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """What one ``unit`` is worth: for an "about" beside an amount, never for the ledger."""
+
+    unit: Unit
+    worth: Money
+    as_of: date
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """What one clip should cost by the vendor's list; ``per_second`` only where each second costs the same."""
+
+    amount: Money
+    formula: str  # "11 × 5 s = 55 credits"
+    per_second: Decimal | None
+    price_list: str
+    as_of: date
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """One model in one mode at one vendor. Durations are whole seconds; 0 lets the vendor choose."""
+
+    provider: str
+    model: str  # the catalogue's name
+    label: str
+    family: str
+    hint: str  # one line for the picker
+    mode: Mode
+    wire_model: str  # the vendor's own id
+    durations_by_resolution: Mapping[str, tuple[int, ...]]
+    default_resolution: str
+    default_duration: int
+    aspect_ratios: tuple[str, ...]  # empty: the picture decides, and the field must not be sent
+    default_aspect_ratio: str
+    min_images: int
+    max_images: int
+    prompt_max: int  # characters
+    prompt_required: bool
+    audio: Switch
+    bgm: Switch
+    bgm_max_duration: int | None  # seconds; music has no effect on longer clips
+    styles: tuple[str, ...]  # empty: no effect; the first is the default, here and below
+    movements: tuple[str, ...]
+    audio_types: tuple[str, ...]  # need audio
+    off_peak: bool
+    off_peak_with_audio: bool
+    watermark: bool
+    seed: bool
+    is_rec: bool  # the vendor writes the prompt; a typed one is ignored
+    subjects: bool  # named groups of pictures instead of plain ones
+    videos: bool  # videos as references
+    tariff: Tariff | None  # None: price unknown
+    note: str = ""  # what else a buyer should know
+
+    @property
+    def resolutions(self) -> tuple[str, ...]:
+        return tuple(self.durations_by_resolution)
+
+    @property
+    def durations(self) -> tuple[int, ...]:
+        """All lengths of all resolutions, shortest first."""
+        return tuple(sorted({each for every in self.durations_by_resolution.values() for each in every}))
+
+    def takes(self, resolution: str, duration: int) -> bool:
+        return duration in self.durations_by_resolution.get(resolution, ())
+
+    def takes_bgm(self, duration: int) -> bool:
+        return self.bgm is not Switch.NO and (self.bgm_max_duration is None or duration <= self.bgm_max_duration)
+
+    def takes_off_peak(self, *, audio: bool) -> bool:
+        return self.off_peak and (self.off_peak_with_audio or not audio)
+
+
+def estimate(
+    offer: Offer,
+    *,
+    resolution: str,
+    duration: int,
+    off_peak: bool = False,
+    audio: bool | None = None,
+    is_rec: bool = False,
+) -> Estimate | None:
+    """The price of one clip, in the unit of the vendor's list. None: price unknown, or not for sale like this."""
+    tariff = offer.tariff
+    if tariff is None or duration == 0 or not offer.takes(resolution, duration):
+        return None
+    if off_peak and not offer.takes_off_peak(audio=bool(audio)):
+        return None
+    base = tariff.price.total(resolution, duration, off_peak)
+    if base is None:
+        return None
+    extras = {
+        "sound": tariff.audio_extra if audio and offer.audio is not Switch.NO else 0,
+        "written prompt": tariff.is_rec_extra if is_rec and offer.is_rec else 0,
+    }
+    amount = base.amount + sum(extras.values())
+    words = " + ".join([base.words, *(f"{each} for {what}" for what, each in extras.items() if each)])
+    return Estimate(
+        amount=Money(amount, tariff.source.unit),
+        formula=f"{words} = {amount} {UNIT_WORDS[tariff.source.unit]}",
+        per_second=tariff.price.per_second(resolution, off_peak),
+        price_list=tariff.source.name,
+        as_of=tariff.source.as_of,
+    )

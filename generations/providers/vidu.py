@@ -1,0 +1,161 @@
+"""Vidu, the official service. The marks on facts are those of ``vidu_words``."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+from urllib.parse import quote
+
+from . import wire
+from .base import (
+    Account,
+    Answer,
+    Balance,
+    Call,
+    CallKind,
+    ListPage,
+    Mode,
+    Money,
+    Order,
+    Provider,
+    ProviderError,
+    Receipt,
+    RemoteState,
+    Snapshot,
+    Unit,
+)
+from .vidu_words import REASONS, STATES, Accepted, Credits, ErrorBody, Task, TaskList, money, snapshot
+
+# [docs] A field that the mode does not take may be refused as FieldUnwanted, so only these are ever sent.
+_EVERYWHERE = {"model", "prompt", "duration", "resolution", "audio", "seed", "off_peak", "bgm", "movement_amplitude"}
+_EVERYWHERE |= {"watermark", "wm_position", "wm_url", "meta_data", "payload", "callback_url"}
+FIELDS = {  # with a picture as first frame the picture decides the shape: no aspect_ratio
+    Mode.TEXT: _EVERYWHERE | {"aspect_ratio", "style"},
+    Mode.IMAGE: _EVERYWHERE | {"images", "audio_type", "voice_id", "is_rec"},
+    Mode.START_END: _EVERYWHERE | {"images", "is_rec"},
+    Mode.REFERENCE: _EVERYWHERE | {"images", "aspect_ratio", "audio_type", "subjects", "videos", "auto_subjects"},
+}
+# The list page prints `paper.pagesz`, everything around it says `pager`; unknown query keys are ignored [inferred].
+SIZE_KEYS = ("pager.pagesz", "paper.pagesz")
+PAGE_SIZE = 100  # the largest [docs]
+MAX_BALANCE = Decimal(10) ** 12
+
+
+class Vidu(Provider):
+    slug = "vidu"
+    name = "Vidu"
+    base_urls = ("https://api.vidu.com", "https://api.vidu.cn")  # separate sites with separate keys [inferred]
+    unit = Unit.CREDIT
+    can_list = True
+    can_cancel = True
+    auth_scheme = "Token"
+
+    def build_create(self, account: Account, order: Order) -> Call:
+        """Only what the mode takes and the order says; ``audio`` None means that the model takes no such field."""
+        body = {name: value for name, value in _wishes(order).items() if name in FIELDS[order.mode]}
+        return self.call(account, CallKind.CREATE, f"/ent/v2/{order.mode}", body=body)
+
+    def read_receipt(self, answer: Answer) -> Receipt:
+        accepted = wire.read_ok(Accepted, answer)
+        if accepted is None:
+            raise _refusal(answer, CallKind.CREATE)
+        running = STATES.get(accepted.state) is RemoteState.PROCESSING
+        state = RemoteState.PROCESSING if running else RemoteState.QUEUED  # an end is for the query to tell
+        return Receipt(accepted.id, state, money(accepted.credits), accepted.seed)
+
+    def build_query(self, account: Account, remote_id: str, model: str) -> Call:
+        return self.call(account, CallKind.QUERY, f"/ent/v2/tasks/{quote(remote_id, safe='')}/creations")
+
+    def read_snapshot(self, answer: Answer) -> Snapshot:
+        task = wire.read_ok(Task, answer)
+        if task is None or not task.state:
+            raise _refusal(answer, CallKind.QUERY)
+        return snapshot(task)
+
+    def build_test(self, account: Account) -> Call:
+        return self.call(account, CallKind.BALANCE, "/ent/v2/credits", query=[("show_detail", "true")])
+
+    def read_test(self, answer: Answer) -> Balance:
+        """The balance is the sum of its parts; the concurrency limit is the organisation's [docs]."""
+        credits = wire.read_ok(Credits, answer)
+        if credits is None:
+            raise _refusal(answer, CallKind.BALANCE)
+        parts = credits.remains
+        known = [left for part in parts if (left := wire.amount(part.credit_remain, MAX_BALANCE)) is not None]
+        return Balance(
+            remaining=Money(sum(known, Decimal(0)), Unit.CREDIT) if len(known) == len(parts) else None,
+            concurrency_limit=max((part.concurrency_limit or 0 for part in parts), default=0) or None,
+            running=sum(part.current_concurrency or 0 for part in parts),
+            queued=sum(part.queue_count or 0 for part in parts),
+        )
+
+    def build_list(
+        self,
+        account: Account,
+        *,
+        ids: Sequence[str],
+        created_from: datetime,
+        created_to: datetime,
+        page_token: str,
+        states: Sequence[RemoteState] = (),
+    ) -> Call:
+        """Pages go by token alone. Both bounds are sent, since the default hides what is older than 7 days [docs].
+
+        The key option ``list_size_keys`` drops a spelling of the page size that the service should come to refuse.
+        """
+        query = [
+            ("created_at.from", _rfc3339(created_from)),
+            ("created_at.to", _rfc3339(created_to + timedelta(microseconds=999_999))),  # up to the next full second
+            *(("task_ids", each) for each in ids),
+            *(("states", raw) for raw, state in STATES.items() if state in states),
+            *((key, str(PAGE_SIZE)) for key in account.options.get("list_size_keys", SIZE_KEYS)),
+            *([("pager.page_token", page_token)] if page_token else []),
+        ]
+        return self.call(account, CallKind.LIST, "/ent/v2/tasks", query=query)
+
+    def read_list(self, answer: Answer) -> ListPage:
+        """An object with neither ``tasks`` nor a page token is somebody else's answer, not an empty list."""
+        page = wire.read_ok(TaskList, answer)
+        if page is None or not page.model_fields_set:
+            raise _refusal(answer, CallKind.LIST)
+        tasks = [wire.read(Task, row) for row in page.tasks or []]
+        rows = tuple(snapshot(task, listed=True) for task in tasks if task)
+        return ListPage(rows, page.next_page_token, unread=tasks.count(None))
+
+    def build_cancel(self, account: Account, remote_id: str) -> Call:
+        path = f"/ent/v2/tasks/{quote(remote_id, safe='')}/cancel"
+        return self.call(account, CallKind.CANCEL, path, body={"id": remote_id})
+
+    def read_cancel(self, answer: Answer) -> None:
+        """Accepted is ``{}`` or null; the task must still be seen ending. Only waiting tasks can be [docs]."""
+        if answer.status != 200 or not (answer.json() == {} or answer.content.strip() in (b"", b"null")):
+            raise _refusal(answer, CallKind.CANCEL)
+
+
+def _wishes(order: Order) -> dict[str, Any]:
+    """Every field the order has a word for. ``options`` never replace the fields that we decide ourselves."""
+    ours = {
+        "model": order.model,
+        "images": list(order.images),
+        "prompt": order.prompt,
+        "duration": order.duration,
+        "resolution": order.resolution,
+        "aspect_ratio": order.aspect_ratio,
+        "audio": order.audio,
+        "seed": order.seed,
+        "off_peak": order.off_peak or None,  # false is the default of every mode [docs], and not every model knows it
+        "payload": order.token,
+        "callback_url": order.callback_url,
+    }
+    return {name: value for name, value in {**order.options, **ours}.items() if value not in (None, "", [])}
+
+
+def _refusal(answer: Answer, kind: CallKind) -> ProviderError:
+    """[docs: error-code] The body holds ``reason``, ``message`` and ``metadata.trace_id``."""
+    error = wire.read(ErrorBody, answer.json()) or ErrorBody()
+    trace = wire.word(error.metadata.get("trace_id"))
+    return wire.refusal(answer, kind, REASONS.get(error.reason), code=error.reason, text=error.message, trace_id=trace)
+
+
+def _rfc3339(moment: datetime) -> str:
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -1,0 +1,98 @@
+"""The heartbeat: one worker of all clusters goes round every second and moves what is due.
+
+``go_round`` runs inside an ordinary django-q job. It takes the lease ``rounds`` or, when that is held, waits as
+the standby that takes over within half a second of the holder's end; a third one returns at once. So at most two
+workers are ever busy with it, and no two go round at the same time. It is started by a one-minute schedule, by
+every worker that starts, and by its predecessor.
+"""
+
+import logging
+import multiprocessing
+import os
+import time
+import uuid
+from collections.abc import Callable
+
+from generations import dispatch, leases, polling, sweep
+from generations.queue import enqueue
+
+log = logging.getLogger("videoforge.rounds")
+
+ACTIVE, STANDBY, KICK = "rounds", "rounds-standby", "rounds-kick"
+LEASE_SECONDS = 8.0
+ROUND_SECONDS = 1.0
+RUN_SECONDS = 55.0
+WAIT_SECONDS = 200.0  # together with RUN_SECONDS below the job's timeout of 280
+SWEEP_EVERY = 5.0
+
+# Set by qcluster when it is told to stop; workers share it because they are forked. Without it a stop would wait
+# for the run to end. A raw value, because a lock could die with a killed worker.
+going_down = multiprocessing.RawValue("b", 0)
+
+
+def kick() -> None:
+    """A worker started: see to it that somebody goes round. A cluster of four asks once, not four times."""
+    if leases.seize(KICK, str(os.getpid()), 3):
+        enqueue("poll")
+
+
+def go_round(run_seconds: float = RUN_SECONDS, wait_seconds: float = WAIT_SECONDS) -> None:
+    """Hold the lease and go round until the time is up, then hand over to a fresh job."""
+    me = f"{os.getpid()}-{uuid.uuid4().hex[:8]}"
+    if not _take_turn(me, wait_seconds):
+        return
+    try:
+        _go(me, run_seconds)
+    finally:
+        leases.give_back(ACTIVE, me)
+    if not going_down.value:
+        enqueue("poll")
+
+
+def _take_turn(me: str, wait_seconds: float) -> bool:
+    if leases.seize(ACTIVE, me, LEASE_SECONDS):
+        return True
+    if not leases.seize(STANDBY, me, LEASE_SECONDS):
+        return False
+    try:
+        return _wait_for_turn(me, wait_seconds)
+    finally:
+        leases.give_back(STANDBY, me)
+
+
+def _wait_for_turn(me: str, wait_seconds: float) -> bool:
+    end = time.monotonic() + wait_seconds
+    while time.monotonic() < end and _wanted():
+        time.sleep(0.5)
+        if leases.seize(ACTIVE, me, LEASE_SECONDS):
+            return True
+        if not leases.keep(STANDBY, me, LEASE_SECONDS):
+            return False
+    return False
+
+
+def _wanted() -> bool:
+    """False when the cluster stops or has died around us (its orphans belong to process 1)."""
+    return not going_down.value and os.getppid() != 1
+
+
+def _go(me: str, run_seconds: float) -> None:
+    end = time.monotonic() + run_seconds
+    sweep_at = 0.0
+    while (started := time.monotonic()) < end and _wanted() and leases.keep(ACTIVE, me, LEASE_SECONDS):
+        one_round(sweeping=started >= sweep_at)
+        if started >= sweep_at:
+            sweep_at = started + SWEEP_EVERY
+        time.sleep(max(0.0, ROUND_SECONDS - (time.monotonic() - started)))
+
+
+def one_round(*, sweeping: bool) -> None:
+    """Everything that is due now, each step on its own: trouble in one costs that step of this round, no more."""
+    steps: list[Callable[[], object]] = [dispatch.dispatch, polling.poll_due]
+    if sweeping:
+        steps.insert(0, sweep.sweep)
+    for step in steps:
+        try:
+            step()
+        except Exception:
+            log.exception("%s failed in this round", step.__name__)

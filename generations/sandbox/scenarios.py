@@ -1,0 +1,30 @@
+"""Words in square brackets that make a task misbehave. Ordinary prompts never hold them by accident."""
+
+import re
+
+SCENARIOS: dict[str, str] = {
+    "policy": "The create is refused: 400 TaskPromptPolicyViolation.",
+    "unavailable": "The create is refused: 400 ModelUnavailable.",
+    "throttle": "The first create with a given payload is refused: 429 TooManyRequests, Retry-After: 2. The next one passes.",
+    "quota": "The first create with a given payload is refused: 429 QuotaExceeded. The next one passes.",
+    "lost": "The task is accepted and booked, then the connection is dropped without an answer.",
+    "lost500": "The task is accepted and booked, then the answer is 500 InternalServiceFailure.",
+    "violation": "The task runs to its end and fails there with CreationPolicyViolation; nothing is charged.",
+    "fail": "The task fails at its end with an empty err_code; nothing is charged.",
+    "crash": "The task fails at its end with InternalServiceFailure; nothing is charged.",
+    "slow": "Processing takes five times as long.",
+    "unknown": "During the first half of processing the state is a word that no document knows.",
+    "nourl": "After success is reported the creations stay empty for three more seconds.",
+    "nocover": "The link to the cover answers 403 for ever.",
+    "html": "The link to the video answers 200 with an HTML page.",
+    "empty": "The link to the video answers 200 with no bytes.",
+    "cut": "The first whole download of the video breaks off half way; later ones and Range requests are fine.",
+    "expired": "The first links handed out have already expired; asking again gives good ones.",
+}
+
+_WORD = re.compile(r"\[([a-z0-9]+)\]")
+
+
+def words_in(prompt: str) -> frozenset[str]:
+    """The scenario words of a prompt, without brackets; case does not matter, unknown words are ignored."""
+    return frozenset(_WORD.findall(prompt.lower())) & SCENARIOS.keys()

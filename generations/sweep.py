@@ -1,0 +1,61 @@
+"""Finds work that a crash dropped: what is claimed but does not move is woken again or named uncertain."""
+
+from datetime import timedelta
+
+from django.utils import timezone
+
+from generations import lifecycle
+from generations.models import Attempt, AttemptState, Creation, CreationState, KeyProblem, ProviderKey, TaskState
+from generations.providers.base import Failure, FailureClass
+from generations.queue import enqueue
+
+UNSENT_AFTER = timedelta(seconds=15)  # claimed, but the job that sends it never ran
+UNANSWERED_AFTER = timedelta(seconds=55)  # longer than a create may take, shorter than a minute
+WAKE_AGAIN = timedelta(seconds=20)
+RETEST_KEY_AFTER = timedelta(minutes=5)
+
+
+def sweep() -> None:
+    wake_unsent()
+    name_uncertain()
+    wake_copies()
+    retest_keys()
+
+
+def wake_unsent() -> int:
+    """Queue the sending of attempts whose job got lost. Harmless if it did not: only one may mark itself sent."""
+    now = timezone.now()
+    stuck = Attempt.objects.filter(state=AttemptState.CLAIMED, claimed_at__lt=now - UNSENT_AFTER)
+    woken = 0
+    for attempt in stuck.filter(task__state=TaskState.SUBMITTING):
+        woken += Attempt.objects.filter(pk=attempt.pk, claimed_at=attempt.claimed_at).update(claimed_at=now)
+        enqueue("submit", attempt.pk)
+    return woken
+
+
+def name_uncertain() -> int:
+    """A create was sent and its worker never wrote down an answer: nobody knows whether the task exists."""
+    silent = Attempt.objects.filter(state=AttemptState.SENT, sent_at__lt=timezone.now() - UNANSWERED_AFTER)
+    failure = Failure(FailureClass.AMBIGUOUS_SUBMIT, "worker_died", "The worker stopped before the answer came.")
+    return sum(lifecycle.lose_answer(attempt, failure) for attempt in silent.select_related("task"))
+
+
+def wake_copies() -> int:
+    """Queue the copying of creations that nobody is copying, earliest deadline first."""
+    now = timezone.now()
+    idle = Creation.objects.filter(state=CreationState.PENDING, next_try_at__lte=now).exclude(claimed_until__gt=now)
+    woken = 0
+    for creation in idle.order_by("deadline"):
+        woken += Creation.objects.filter(pk=creation.pk).update(next_try_at=now + WAKE_AGAIN)
+        enqueue("archive", creation.pk)
+    return woken
+
+
+def retest_keys() -> int:
+    """A key without credits is asked for its balance now and then, so that a top-up is noticed by itself."""
+    now = timezone.now()
+    empty = ProviderKey.objects.filter(problem=KeyProblem.CREDITS, problem_at__lt=now - RETEST_KEY_AFTER)
+    for key in empty:
+        ProviderKey.objects.filter(pk=key.pk).update(problem_at=now)
+        enqueue("test_key", key.pk)
+    return len(empty)

@@ -1,0 +1,94 @@
+"""What templates ask about tasks; the answers themselves are in ``words``."""
+
+import re
+from collections.abc import Mapping
+from datetime import datetime
+from uuid import UUID
+
+from django import template
+from django.utils import timezone
+from django.utils.formats import date_format
+from django.utils.translation import gettext, gettext_lazy, pgettext
+
+from generations import words
+from generations.models import Creation, CreationState, Task, TaskState, User
+
+register = template.Library()
+HAN = re.compile(r"[\u3400-\u9fff]")
+
+register.filter("cost_line", words.cost_line)
+register.filter("failure_words", words.failure_words)
+register.filter("event_words", words.event_words)
+register.filter("money", words.money)
+
+
+@register.simple_tag
+def standing(task: Task, places: Mapping[UUID, int] | str = "") -> words.Standing:
+    """``places`` is missing where nobody asked for it; a template then passes an empty string."""
+    return words.standing(task, places.get(task.pk) if isinstance(places, Mapping) else None)
+
+
+@register.filter
+def clip(task: Task) -> Creation | None:
+    """The first of a task's outputs of which we have our own copy."""
+    return next((made for made in task.creations.all() if made.state == CreationState.STORED), None)
+
+
+@register.filter
+def cancellable_by(task: Task, user: User) -> bool:
+    """Whether a Cancel button is worth showing: it is theirs, and somebody can still stop it."""
+    if task.owner_id != user.pk and not user.is_staff:
+        return False
+    at_vendor = task.state == TaskState.QUEUED and task.key.translator.can_cancel
+    return task.state == TaskState.WAITING or at_vendor
+
+
+@register.filter
+def clock(seconds: float | None) -> str:
+    """Seconds as 0:05 or 1:02:03."""
+    minutes, rest = divmod(round(seconds or 0), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+@register.filter
+def moment(when: datetime) -> str:
+    """The time for today, the day for everything older: unlike "2 minutes ago" it stays true on an open page."""
+    local = timezone.localtime(when)
+    if local.date() == timezone.localdate():
+        return date_format(local, "H:i")
+    if local.year == timezone.localdate().year:
+        return date_format(local, pgettext("date format", "j M"))
+    return date_format(local, pgettext("date format", "j M Y"))
+
+
+@register.filter
+def script_lang(text: str) -> str:
+    """A language for what a person wrote, so that it is read aloud and broken into lines rightly."""
+    return "zh-Hans" if len(HAN.findall(text)) * 3 > len(text) else ""
+
+
+@register.filter
+def ratio_class(ratio: str) -> str:
+    """ "16:9" as a CSS class; a ratio the stylesheet does not know is drawn as 16:9."""
+    known = {"16:9", "9:16", "4:3", "3:4", "1:1", "21:9"}
+    return "r-" + (ratio if ratio in known else "16:9").replace(":", "x")
+
+
+OPTION_NAMES = {
+    "bgm": gettext_lazy("Music"),
+    "style": gettext_lazy("Style"),
+    "movement_amplitude": gettext_lazy("Movement"),
+    "watermark": gettext_lazy("Watermark"),
+    "is_rec": gettext_lazy("Prompt by the vendor"),
+}
+
+
+@register.filter
+def option_name(name: str) -> str:
+    return str(OPTION_NAMES.get(name, name.replace("_", " ")))
+
+
+@register.filter
+def option_value(value: object) -> str:
+    return {True: gettext("on"), False: gettext("off")}.get(value, str(value)) if isinstance(value, bool) else str(value)

@@ -1,0 +1,29 @@
+"""Every address of the app. A name, its view and its template share one name."""
+
+from django.contrib.auth.views import LoginView, LogoutView
+from django.urls import path
+
+from generations.views import health, library, live, media, people, tasks
+
+urlpatterns = [
+    path("", tasks.home, name="home"),
+    path("composer/params/", tasks.composer_params, name="composer-params"),
+    path("live/", live.live, name="live"),
+    path("tasks/", tasks.task_create, name="task-create"),
+    path("tasks/<uuid:pk>/", tasks.task_detail, name="task-detail"),
+    path("tasks/<uuid:pk>/live/", tasks.task_live, name="task-live"),
+    path("tasks/<uuid:pk>/cancel/", tasks.task_cancel, name="task-cancel"),
+    path("tasks/<uuid:pk>/download/", media.task_download, name="task-download"),
+    path("library/", library.library, name="library"),
+    path("media/assets/<uuid:pk>/", media.asset_media, name="asset-media"),
+    path("media/creations/<uuid:pk>/video/", media.creation_video, name="creation-video"),
+    path("media/creations/<uuid:pk>/poster/", media.creation_poster, name="creation-poster"),
+    path("settings/look/", people.settings_look, name="settings-look"),
+    path(
+        "accounts/sign-in/",
+        LoginView.as_view(template_name="sign_in.html", redirect_authenticated_user=True),
+        name="sign-in",
+    ),
+    path("accounts/sign-out/", LogoutView.as_view(), name="sign-out"),
+    path("healthz", health.healthz, name="healthz"),
+]

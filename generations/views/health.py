@@ -1,0 +1,13 @@
+from django.http import HttpRequest, JsonResponse
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_safe
+
+from generations import health
+
+
+@never_cache
+@require_safe
+def healthz(request: HttpRequest) -> JsonResponse:
+    """200 when everything is alive, else 503 with the reasons; for monitors, so without sign-in and secrets."""
+    troubles = health.troubles()
+    return JsonResponse({"ok": not troubles, "troubles": troubles}, status=503 if troubles else 200)

@@ -1,0 +1,175 @@
+"""The home page with composer and feed, and the page of one task."""
+
+from dataclasses import replace
+from uuid import UUID
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.core.exceptions import PermissionDenied
+from django.db.models import prefetch_related_objects
+from django.http import HttpResponse
+from django.shortcuts import redirect, render
+from django.utils import timezone
+from django.utils.translation import gettext_lazy, ngettext
+from django.views.decorators.cache import cache_control
+from django.views.decorators.http import require_GET, require_POST
+
+from generations import lifecycle, queries
+from generations.choices import MAX_COUNT
+from generations.forms import GenerateForm, remix_of
+from generations.lifecycle import Cancelled
+from generations.models import Task
+from generations.views.frame import HtmxHttpRequest
+from generations.views.live import FRESH, Watch, cards, unchanged, uuid_or_none, varied
+
+SCOPE_WORDS = ((queries.MINE, gettext_lazy("Mine")), (queries.TEAM, gettext_lazy("Team")))
+STATE_WORDS = (("", gettext_lazy("All")), ("running", gettext_lazy("Running")), ("failed", gettext_lazy("Failed")))
+CANCELLED_WORDS = {
+    Cancelled.FREE: gettext_lazy("Cancelled before it was sent. Nothing is charged."),
+    Cancelled.ASKED: gettext_lazy("The vendor was asked to cancel."),
+    Cancelled.TOO_LATE: gettext_lazy("Too late to cancel: the clip is already being made."),
+}
+STARTERS = (
+    gettext_lazy("A lighthouse at dusk, slow push-in, waves below, warm light sweeping through fog"),
+    gettext_lazy("Macro shot of ink blooming in water, deep blue on white, studio light, very slow"),
+    gettext_lazy("A paper boat crosses a rain puddle on a cobbled street, low angle, reflections, morning"),
+)
+
+
+@login_required
+@require_GET
+def home(request: HtmxHttpRequest) -> HttpResponse:
+    context = feed_context(request)
+    if request.htmx and not request.htmx.history_restore_request:
+        part = "grid_more" if request.GET.get("before") else "feed_results"
+        return varied(render(request, f"generations/partials/{part}.html", context))
+    form = GenerateForm(user=request.user, initial=starting_point(request))
+    context |= composer_context(request, form)
+    context["compose_first"] = bool(context["remix_of"] or request.GET.get("prompt"))
+    return varied(render(request, "generations/home.html", context))
+
+
+def starting_point(request: HtmxHttpRequest) -> dict[str, object]:
+    """What the composer begins with: an earlier task but for its seed, or a prompt from the address."""
+    source = uuid_or_none(request.GET.get("from", ""))
+    task = queries.tasks_for(request.user).filter(pk=source).first() if source else None
+    return remix_of(task) if task else {"prompt": request.GET.get("prompt", "")}
+
+
+def feed_context(request: HtmxHttpRequest) -> dict[str, object]:
+    """The feed as the address asks for it. The cursor is taken first: what changes meanwhile is news, not lost."""
+    asked = Watch.read(request.GET)
+    before = uuid_or_none(request.GET.get("before", ""))
+    cursor = asked.cursor if request.htmx and before else queries.newest_change(request.user, asked.scope)
+    page = queries.feed(
+        request.user, scope=asked.scope, state=asked.state, search=asked.search, before=before
+    )
+    edges = asked if request.htmx and before else replace(asked, oldest=None, newest=None)
+    return {
+        "watch": replace(edges.showing(page.tasks), cursor=cursor).at_pace(request.user),
+        "next_before": page.next_before,
+        "scopes": SCOPE_WORDS,
+        "states": STATE_WORDS,
+        "starters": STARTERS,
+        **cards(page.tasks),
+    }
+
+
+def composer_context(request: HtmxHttpRequest, form: GenerateForm) -> dict[str, object]:
+    source = uuid_or_none(str(form["remix_of"].value() or ""))
+    return {
+        "form": form,
+        "params": form.params,
+        "counts": range(1, MAX_COUNT + 1),
+        "remix_of": queries.tasks_for(request.user).filter(pk=source).first() if source else None,
+    }
+
+
+@login_required
+@require_POST
+def task_create(request: HtmxHttpRequest) -> HttpResponse:
+    """One press of Generate. Without scripts the same form also renews its options, which sends nothing."""
+    if "update" in request.POST:
+        return home_again(request, GenerateForm(user=request.user, initial=request.POST.dict()))
+    form = GenerateForm(request.POST, request.FILES, user=request.user)
+    if not form.is_valid():
+        if request.htmx:
+            part = "generations/partials/composer.html"
+            return varied(render(request, part, composer_context(request, form), status=422))
+        return home_again(request, form, status=422)
+    tasks = form.save()
+    created = ngettext("Queued %(count)d video", "Queued %(count)d videos", len(tasks)) % {"count": len(tasks)}
+    if not request.htmx:
+        messages.success(request, created)
+        return redirect("home")
+    return varied(render(request, "generations/partials/task_created.html", created_context(request, tasks, created)))
+
+
+def created_context(request: HtmxHttpRequest, tasks: list[Task], created: str) -> dict[str, object]:
+    """The composer as it was, with a new request id and empty slots, and the cards that the page lacks."""
+    watch = Watch.read(request.POST)
+    kept = {name: value for name, value in request.POST.items() if name not in ("request_id", "remix_of")}
+    # The same press sent twice answers with the same tasks; their cards are there already.
+    new = [task for task in reversed(tasks) if watch.newest is None or task.pk > watch.newest]
+    fresh = queries.tasks_for(request.user).filter(pk__in=[task.pk for task in new]).order_by("-pk")
+    return {
+        **composer_context(request, GenerateForm(user=request.user, initial=kept)),
+        **cards(list(fresh.select_related("owner", "key", "batch").prefetch_related("creations"))),
+        "watch": watch.showing(tasks).at_pace(request.user),
+        "created": created,
+    }
+
+
+def home_again(request: HtmxHttpRequest, form: GenerateForm, status: int = 200) -> HttpResponse:
+    context = feed_context(request) | composer_context(request, form) | {"compose_first": True}
+    return render(request, "generations/home.html", context, status=status)
+
+
+@login_required
+@require_GET
+def composer_params(request: HtmxHttpRequest) -> HttpResponse:
+    form = GenerateForm(user=request.user, initial=request.GET.dict())
+    context = composer_context(request, form)
+    return varied(render(request, "generations/partials/params_news.html", context))
+
+
+@login_required
+@require_GET
+def task_detail(request: HtmxHttpRequest, pk: UUID) -> HttpResponse:
+    return render(request, "generations/task_detail.html", detail_context(request, pk))
+
+
+@login_required
+@require_GET
+@cache_control(no_store=True)
+def task_live(request: HtmxHttpRequest, pk: UUID) -> HttpResponse:
+    task = queries.get_task(request.user, pk)
+    if task.changed_at == Watch.read(request.GET).cursor:
+        return unchanged(request)
+    return varied(render(request, "generations/partials/task_news.html", detail_context(request, pk)))
+
+
+def detail_context(request: HtmxHttpRequest, pk: UUID) -> dict[str, object]:
+    task = queries.get_task(request.user, pk)
+    prefetch_related_objects([task], "task_inputs", "events")
+    return {
+        "task": task,
+        "siblings": queries.siblings(request.user, task) if task.batch.size > 1 else [],
+        "places": queries.places_in_line([task]),
+        "v": task.changed_at.isoformat(timespec="microseconds"),
+        "pace": 2 if timezone.now() - task.created_at < FRESH else 4,
+    }
+
+
+@login_required
+@require_POST
+def task_cancel(request: HtmxHttpRequest, pk: UUID) -> HttpResponse:
+    task = queries.get_task(request.user, pk)
+    if task.owner_id != request.user.pk and not request.user.is_staff:
+        raise PermissionDenied
+    said = CANCELLED_WORDS[lifecycle.cancel(task, request.user)]
+    if not request.htmx:
+        messages.info(request, said)
+        return redirect("task-detail", pk=pk)
+    context = {"task": queries.get_task(request.user, pk), "say": said}
+    return render(request, "generations/partials/task_cancelled.html", context)

@@ -1,0 +1,252 @@
+"""The words and colours of everything that can become of a task: one table for card, page, mail and audit.
+
+A sentence about money is only as sure as its source: "Not charged" is said when the vendor said 0, never because
+nothing was heard.
+"""
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+from django.utils import timezone
+from django.utils.formats import number_format
+from django.utils.functional import Promise
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext, pgettext
+
+from generations.models import KeyProblem, KeyState, Task, TaskState
+from generations.providers.base import FailureClass, Unit
+
+Text = str | Promise
+
+
+@dataclass(frozen=True, slots=True)
+class StateWords:
+    """``tone`` names a colour (info, ok, warn, bad, muted); ``bar`` a progress bar: none, value or busy."""
+
+    word: Text
+    tone: str
+    bar: str = "none"
+
+
+@dataclass(frozen=True, slots=True)
+class FailureWords:
+    """What happened, what it means, what to do next. ``fix`` is "edit", "again" or "" (nobody here can mend it)."""
+
+    headline: Text
+    body: Text
+    next_step: Text
+    fix: str
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Where one task stands right now, ready to be shown."""
+
+    word: str
+    tone: str
+    bar: str
+    detail: str = ""  # a word or two to go with the state
+    reason: str = ""  # a sentence, where something is in the way
+
+
+@dataclass(frozen=True, slots=True)
+class CostLine:
+    text: str
+    tone: str
+
+
+STATES: dict[str, StateWords] = {
+    TaskState.WAITING: StateWords(gettext_lazy("Waiting"), "info"),
+    TaskState.SUBMITTING: StateWords(gettext_lazy("Sending"), "info", "busy"),
+    TaskState.UNCERTAIN: StateWords(gettext_lazy("Checking with the vendor"), "warn", "busy"),
+    TaskState.QUEUED: StateWords(gettext_lazy("Queued"), "info", "busy"),
+    TaskState.PROCESSING: StateWords(gettext_lazy("Generating"), "info", "value"),
+    TaskState.ARCHIVING: StateWords(gettext_lazy("Ready · saving a copy"), "ok", "busy"),
+    TaskState.SUCCEEDED: StateWords(gettext_lazy("Ready"), "ok"),
+    TaskState.FAILED: StateWords(gettext_lazy("Failed"), "bad"),
+    TaskState.CANCELLED: StateWords(gettext_lazy("Cancelled"), "muted"),
+    TaskState.LOST: StateWords(gettext_lazy("Result lost"), "bad"),
+}
+
+_EDIT = gettext_lazy("Change it and try again.")
+_AGAIN = gettext_lazy("Trying the same again may work.")
+_ADMIN = gettext_lazy("An administrator has to look at the key.")
+
+FAILURES: dict[str, FailureWords] = {
+    FailureClass.USER_INPUT: FailureWords(
+        gettext_lazy("The vendor did not accept the settings"),
+        gettext_lazy("Something in this request is outside what the model takes."),
+        _EDIT,
+        "edit",
+    ),
+    FailureClass.CONTENT_POLICY: FailureWords(
+        gettext_lazy("Blocked by the content policy"),
+        gettext_lazy("The vendor refused this prompt, a picture or the result."),
+        _EDIT,
+        "edit",
+    ),
+    FailureClass.ACCOUNT_AUTH: FailureWords(
+        gettext_lazy("This key cannot be used"),
+        gettext_lazy("The vendor does not accept the key."),
+        _ADMIN,
+        "",
+    ),
+    FailureClass.ACCOUNT_CREDITS: FailureWords(
+        gettext_lazy("The key is out of credits"),
+        gettext_lazy("The vendor says that nothing is left to pay with."),
+        _ADMIN,
+        "",
+    ),
+    FailureClass.ACCOUNT_LIMIT: FailureWords(
+        gettext_lazy("Too many clips at once"),
+        gettext_lazy("The vendor's limit for this account was reached."),
+        _AGAIN,
+        "again",
+    ),
+    FailureClass.THROTTLED: FailureWords(
+        gettext_lazy("The vendor is busy"),
+        gettext_lazy("It asked us to slow down."),
+        _AGAIN,
+        "again",
+    ),
+    FailureClass.PROVIDER_TRANSIENT: FailureWords(
+        gettext_lazy("The vendor had an internal error"),
+        gettext_lazy("This usually passes by itself."),
+        _AGAIN,
+        "again",
+    ),
+    FailureClass.PROVIDER_PERMANENT: FailureWords(
+        gettext_lazy("The vendor does not offer this any more"),
+        gettext_lazy("The model or the address is gone."),
+        gettext_lazy("Choose another model."),
+        "edit",
+    ),
+    FailureClass.PROVIDER_UNKNOWN: FailureWords(
+        gettext_lazy("Failed for an unknown reason"),
+        gettext_lazy("The vendor gave no reason that we know."),
+        _AGAIN,
+        "again",
+    ),
+    FailureClass.NOT_FOUND: FailureWords(
+        gettext_lazy("The vendor does not know this task"),
+        gettext_lazy("It was sent, but the vendor has no trace of it."),
+        _AGAIN,
+        "again",
+    ),
+    FailureClass.AMBIGUOUS_SUBMIT: FailureWords(
+        gettext_lazy("The vendor's answer was lost"),
+        gettext_lazy("The clip may be under way and may be charged, so it is not sent a second time."),
+        gettext_lazy("We keep looking for it."),
+        "",
+    ),
+}
+_LOST = FailureWords(
+    gettext_lazy("The clip could not be saved"),
+    gettext_lazy("It was made, but the vendor's link ended before a copy existed."),
+    _AGAIN,
+    "again",
+)
+_EVENTS: dict[str, Text] = {
+    "cancel-asked": gettext_lazy("Cancelling was asked for"),
+    "cancel-accepted": gettext_lazy("The vendor agreed to cancel"),
+    "cancel-refused": gettext_lazy("The vendor did not cancel"),
+}
+_KEY_WAITS: dict[str, Text] = {
+    KeyProblem.AUTH: gettext_lazy("Held back: the vendor does not accept the key “%(key)s”"),
+    KeyProblem.CREDITS: gettext_lazy("Held back: the key “%(key)s” is out of credits"),
+}
+
+
+def failure_words(task: Task) -> FailureWords | None:
+    """What to say of a task that went wrong or may have; None for all others."""
+    if task.state == TaskState.LOST:
+        return _LOST
+    if task.state in (TaskState.FAILED, TaskState.UNCERTAIN):
+        return FAILURES.get(task.failure_class, FAILURES[FailureClass.PROVIDER_UNKNOWN])
+    return None
+
+
+def standing(task: Task, place: int | None = None) -> Standing:
+    """``place`` is the task's place in line, if it is known and it waits."""
+    words = STATES[task.state]
+    if task.state == TaskState.WAITING:
+        tone = words.tone if task.key.takes_new_work else "warn"
+        return Standing(str(words.word), tone, words.bar, place_words(place) if place else "", why_waiting(task))
+    if task.state == TaskState.PROCESSING:
+        if task.progress is None:
+            return Standing(str(words.word), words.tone, "busy")
+        return Standing(str(words.word), words.tone, words.bar, f"{task.progress} %")
+    trouble = failure_words(task) if task.state == TaskState.UNCERTAIN else None
+    return Standing(str(words.word), words.tone, words.bar, reason=str(trouble.body) if trouble else "")
+
+
+def why_waiting(task: Task) -> str:
+    """What holds a task back besides its place in line; a key that cannot be used is cured by no patience."""
+    if task.key.problem:
+        return str(_KEY_WAITS[task.key.problem]) % {"key": task.key.label}
+    if task.key.state != KeyState.ACTIVE:
+        return _("Held back: the key “%(key)s” is paused") % {"key": task.key.label}
+    if task.failure_class and task.next_try_at and task.next_try_at > timezone.now():
+        return _("The vendor is busy; it is tried again by itself")
+    return ""
+
+
+def event_words(kind: str) -> StateWords:
+    """A line of the timeline; a kind that has no words yet speaks for itself."""
+    return STATES.get(kind) or StateWords(_EVENTS.get(kind, kind), "muted")
+
+
+def place_words(place: int) -> str:
+    """ "2nd in line": four sentences, because ordinals are not a matter of one suffix in every language."""
+    kind = 0 if 11 <= place % 100 <= 13 else place % 10
+    sentence = {
+        1: pgettext("place in line", "%(place)dst in line"),
+        2: pgettext("place in line", "%(place)dnd in line"),
+        3: pgettext("place in line", "%(place)drd in line"),
+    }.get(kind, pgettext("place in line", "%(place)dth in line"))
+    return sentence % {"place": place}
+
+
+def money(amount: Decimal, unit: str) -> str:
+    """An amount with its unit, as in "1,240 credits" or "0.42 USD"."""
+    plain = amount.normalize()
+    places = max(0, -int(plain.as_tuple().exponent))
+    if unit in (Unit.USD, Unit.CNY):
+        places = max(2, places)
+    figure = number_format(amount, decimal_pos=places, force_grouping=True)
+    whole = 1 if amount == 1 else 2
+    if unit == Unit.CREDIT:
+        return ngettext("%(figure)s credit", "%(figure)s credits", whole) % {"figure": figure}
+    if unit == Unit.TOKEN:
+        return ngettext("%(figure)s token", "%(figure)s tokens", whole) % {"figure": figure}
+    return f"{figure} {unit.upper()}"
+
+
+def cost_line(task: Task) -> CostLine:
+    """What the task costs or cost, and how sure that is."""
+    if task.charge is not None:
+        if task.charge == 0:
+            return CostLine(_("Not charged"), "muted")
+        return CostLine(_("Charged %(amount)s") % {"amount": money(task.charge, task.unit)}, "muted")
+    if not task.is_open or task.state == TaskState.ARCHIVING:
+        return CostLine(_("Charge not confirmed"), "warn")
+    if task.price is None:
+        return CostLine(_("Price unknown"), "muted")
+    held = {"amount": money(task.price, task.unit)}
+    if task.state == TaskState.UNCERTAIN:
+        return CostLine(_("%(amount)s held, may be charged") % held, "warn")
+    if task.quote is not None:
+        return CostLine(_("%(amount)s held") % held, "muted")
+    return CostLine(_("About %(amount)s") % held, "muted")
+
+
+def news(tasks: list[Task]) -> str:
+    """One short sentence about tasks that just ended, for the live region; "" when none did."""
+    ready = sum(task.state == TaskState.SUCCEEDED for task in tasks)
+    failed = sum(task.state in (TaskState.FAILED, TaskState.LOST) for task in tasks)
+    parts = []
+    if ready:
+        parts.append(ngettext("%(count)d clip ready", "%(count)d clips ready", ready) % {"count": ready})
+    if failed:
+        parts.append(ngettext("%(count)d failed", "%(count)d failed", failed) % {"count": failed})
+    return ", ".join(parts)

@@ -1,0 +1,231 @@
+/* Every listener of the site. Pages work without this file; it makes them quicker to use. Words come from the
+   templates, so nothing here needs translating. */
+"use strict";
+
+const one = (selector, root = document) => root.querySelector(selector);
+const all = (selector, root = document) => [...root.querySelectorAll(selector)];
+const on = (name, listener, options) => document.addEventListener(name, listener, options);
+const stored = {
+  get: (name) => { try { return localStorage.getItem(name) || ""; } catch { return ""; } },
+  set: (name, value) => { try { localStorage.setItem(name, value); } catch { /* a private window */ } },
+};
+
+function say(text) {
+  one("#say").textContent = text;
+}
+
+/* --- Polling: silent while hidden, at once when seen again, honest when it fails ------------------------------ */
+
+let failures = 0;
+const isPoll = (event) => event.detail.elt?.matches?.("[data-poll]");
+
+on("htmx:beforeRequest", (event) => {
+  if (isPoll(event) && document.hidden) event.preventDefault();
+});
+on("visibilitychange", () => document.hidden || htmx.trigger(document.body, "resume"));
+on("htmx:afterRequest", (event) => {
+  if (!isPoll(event)) return;
+  failures = event.detail.successful ? 0 : failures + 1;
+  one("#stale").hidden = failures < 3;
+});
+for (const name of ["htmx:responseError", "htmx:sendError", "htmx:timeout"]) {
+  on(name, (event) => isPoll(event) || toast(document.body.dataset.trouble));
+}
+
+/* --- Toasts --------------------------------------------------------------------------------------------------- */
+
+function toast(text) {
+  const element = one("#toast-blank").content.firstElementChild.cloneNode(true);
+  element.firstElementChild.textContent = text;
+  one("#toasts").append(element);
+  say(text);
+}
+
+/* Good news leaves by itself, but not from under the pointer or the focus. Bad news stays until it is dismissed. */
+new MutationObserver((changes) => {
+  for (const element of changes.flatMap((change) => [...change.addedNodes])) {
+    if (!element.matches?.('.toast:not([data-tone="bad"])')) continue;
+    const leave = () => (element.matches(":hover, :focus-within") ? setTimeout(leave, 2000) : element.remove());
+    setTimeout(leave, 8000);
+  }
+}).observe(one("#toasts"), { childList: true });
+
+/* --- Confirm -------------------------------------------------------------------------------------------------- */
+
+on("htmx:confirm", (event) => {
+  if (!event.detail.question) return;
+  event.preventDefault();
+  const dialog = one("#confirm");
+  one("#confirm-text").textContent = event.detail.question;
+  dialog.returnValue = "";
+  dialog.onclose = () => dialog.returnValue === "yes" && event.detail.issueRequest(true);
+  dialog.showModal();
+});
+
+/* --- Clicks --------------------------------------------------------------------------------------------------- */
+
+const clicks = {
+  "[data-dismiss]": (button) => button.closest(".toast").remove(),
+  "[data-retry]": () => htmx.trigger(document.body, "resume"),
+  "[data-copy]": (button) => copy(button),
+  "[data-clear-slot]": (button) => clearSlot(button.closest(".slot-box")),
+  "[data-swap-slots]": (button) => swapSlots(button.closest("[data-slots]")),
+  "[data-starter]": (link, event) => {
+    event.preventDefault();
+    one("#prompt").value = link.dataset.starter;
+    location.hash = "compose";
+    count();
+    one("#prompt").focus();
+  },
+};
+on("click", (event) => {
+  for (const [selector, act] of Object.entries(clicks)) {
+    const element = event.target.closest(selector);
+    if (element) return act(element, event);
+  }
+  for (const menu of all("[data-menu][open]")) if (!menu.contains(event.target)) menu.open = false;
+});
+
+async function copy(button) {
+  const text = one(button.dataset.copy).textContent.trim();
+  try {
+    await navigator.clipboard.writeText(text);
+  } catch {
+    getSelection().selectAllChildren(one(button.dataset.copy));
+    document.execCommand("copy");
+  }
+  say(button.dataset.copied);
+  const label = one("span", button) || button;
+  const before = label.textContent;
+  label.textContent = button.dataset.copied;
+  setTimeout(() => (label.textContent = before), 1500);
+}
+
+on("change", (event) => {
+  if (event.target.matches("[data-submit]")) event.target.form.requestSubmit();
+  if (event.target.matches(".slot input")) showPicture(event.target);
+});
+
+/* --- Composer ------------------------------------------------------------------------------------------------- */
+
+function count() {
+  const prompt = one("#prompt");
+  if (!prompt) return;
+  const limit = Number(one("#params")?.dataset.promptLimit);
+  const output = one("#prompt-count");
+  output.textContent = limit ? `${prompt.value.length} / ${limit}` : prompt.value.length;
+  output.classList.toggle("error", limit > 0 && prompt.value.length > limit);
+  stored.set("draft", prompt.value);
+}
+on("input", (event) => event.target.id === "prompt" && count());
+on("keydown", (event) => {
+  if (event.key === "Escape") for (const menu of all("[data-menu][open]")) menu.open = false;
+  if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) one("#composer button[type=submit]")?.click();
+});
+
+/* The pictures stay when only the options change; what is open stays open. */
+let moreWasOpen = false;
+on("htmx:beforeSwap", () => (moreWasOpen = Boolean(one("#more")?.open)));
+on("htmx:afterSettle", () => {
+  const more = one("#more");
+  if (more && moreWasOpen) more.open = true;
+  count();
+});
+on("htmx:afterSwap", (event) => {
+  if (event.detail.requestConfig?.path !== one("#composer")?.getAttribute("action")) return;
+  const errors = one("#composer-errors");
+  if (errors) return errors.focus();
+  stored.set("draft", "");
+  if (location.hash === "#compose") location.hash = "feed";
+});
+on("htmx:xhr:progress", (event) => {
+  const bar = one("#upload");
+  if (!bar || !event.detail.lengthComputable || event.detail.total < 300_000) return;
+  bar.hidden = event.detail.loaded === event.detail.total;
+  bar.value = event.detail.loaded / event.detail.total;
+});
+
+function showPicture(input) {
+  const box = input.closest(".slot-box");
+  one("img", box)?.remove();
+  const file = input.files[0];
+  one("[data-clear-slot]", box).hidden = !file;
+  if (!file) return;
+  const image = Object.assign(new Image(), { src: URL.createObjectURL(file), alt: "" });
+  image.onload = () => URL.revokeObjectURL(image.src);
+  input.before(image);
+}
+function setFiles(input, files) {
+  const transfer = new DataTransfer();
+  for (const file of files) transfer.items.add(file);
+  input.files = transfer.files;
+  showPicture(input);
+}
+function clearSlot(box) {
+  const kept = one("[data-kept]", box);
+  if (kept) kept.remove();
+  setFiles(one("input[type=file]", box), []);
+}
+function swapSlots(slots) {
+  const [first, last] = all("input[type=file]", slots);
+  const files = [[...first.files], [...last.files]];
+  setFiles(first, files[1]);
+  setFiles(last, files[0]);
+}
+/* Pictures that are dropped or pasted go into the slot they fall on, then into the free ones. */
+function fill(slots, files, first) {
+  const free = all("input[type=file]", slots).filter((input) => input === first || !input.files.length);
+  if (first) free.sort((a, b) => (b === first) - (a === first));
+  [...files].filter((file) => file.type.startsWith("image/")).forEach((file, i) => free[i] && setFiles(free[i], [file]));
+}
+on("paste", (event) => {
+  const slots = one("[data-slots]");
+  if (slots && event.clipboardData?.files.length) fill(slots, event.clipboardData.files);
+});
+for (const name of ["dragover", "dragleave", "drop"]) {
+  on(name, (event) => {
+    const slot = event.target.closest?.(".slot");
+    if (!slot) return;
+    if (name !== "dragleave") event.preventDefault();
+    slot.classList.toggle("over", name === "dragover");
+    if (name === "drop") fill(slot.closest("[data-slots]"), event.dataTransfer.files, one("input", slot));
+  });
+}
+
+/* --- Previews: muted, one at a time, only for those who have a pointer and no wish for stillness ------------- */
+
+const still = matchMedia("(prefers-reduced-motion: reduce), (hover: none)").matches || navigator.connection?.saveData;
+let preview = null;
+let waiting = 0;
+
+function stopPreview() {
+  clearTimeout(waiting);
+  preview?.remove();
+  preview = null;
+}
+function startPreview(event) {
+  const media = event.target.closest?.(".card")?.querySelector("[data-preview]");
+  if (!media || still || one("video", media)) return;
+  stopPreview();
+  waiting = setTimeout(() => {
+    preview = Object.assign(document.createElement("video"), { muted: true, loop: true, playsInline: true });
+    preview.src = media.dataset.preview;
+    preview.setAttribute("aria-hidden", "true");
+    media.append(preview);
+    preview.play().catch(stopPreview);
+  }, 150);
+}
+on("pointerover", startPreview);
+on("focusin", startPreview);
+for (const name of ["pointerout", "focusout"]) {
+  on(name, (event) => {
+    const card = event.target.closest?.(".card");
+    if (card && !card.contains(event.relatedTarget)) stopPreview();
+  });
+}
+on("keydown", (event) => event.key === "Escape" && stopPreview());
+
+/* --- Start ---------------------------------------------------------------------------------------------------- */
+
+if (one("#prompt") && !one("#prompt").value) one("#prompt").value = stored.get("draft");
+count();

@@ -1,0 +1,30 @@
+"""Debian's Chromium for tests: nothing is downloaded, nothing outside loopback is asked."""
+
+import shutil
+
+from playwright.sync_api import Browser, Page, Playwright
+
+from tests.house import PASSWORD
+
+ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+def launch(play: Playwright) -> Browser:
+    path = shutil.which("chromium") or "/usr/bin/chromium"
+    return play.chromium.launch(executable_path=path, args=ARGUMENTS)
+
+
+def sign_in(page: Page, url: str, username: str = "demo") -> None:
+    page.goto(f"{url}/accounts/sign-in/")
+    page.fill("[name=username]", username)
+    page.fill("[name=password]", PASSWORD)
+    page.click("button[type=submit]")
+    page.wait_for_url(f"{url}/")

@@ -1,0 +1,46 @@
+"""A page that remembers what went wrong on it: console errors, policy violations, failed requests."""
+
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from tests.browser.chromium import launch
+from tests.house import House
+
+
+@pytest.fixture(scope="session")
+def browser_house() -> Iterator[House]:
+    """Clips in their real size: what is looked at should look as it will."""
+    opened = House(speed=2, clip_height=360).start()
+    yield opened
+    opened.close()
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    with sync_playwright() as play:
+        browser = launch(play)
+        yield browser
+        browser.close()
+
+
+class Complaints(list[str]):
+    def watch(self, page: Page) -> None:
+        page.on("console", lambda said: self.append(f"{said.type}: {said.text}") if said.type == "error" else None)
+        page.on("pageerror", lambda error: self.append(f"script: {error}"))
+
+
+@pytest.fixture
+def complaints() -> Complaints:
+    return Complaints()
+
+
+@pytest.fixture
+def page(chromium: Browser, complaints: Complaints) -> Iterator[Page]:
+    context = chromium.new_context(viewport={"width": 1280, "height": 900}, accept_downloads=True)
+    opened = context.new_page()
+    complaints.watch(opened)
+    yield opened
+    context.close()
+    assert not complaints

@@ -1,0 +1,265 @@
+"""The whole route with real processes: command, worker, HTTP hop to the sandbox, MP4 in our storage."""
+
+import hashlib
+import json
+import os
+import signal
+import time
+from decimal import Decimal
+from pathlib import Path
+
+import httpx
+import pytest
+
+from generations import archive
+from tests.factories import picture_bytes
+from tests.house import House, is_running, wait_for
+
+pytestmark = pytest.mark.route
+
+
+def creation_of(house: House, task_id: str) -> tuple[str, str, int, str, int, int, float]:
+    (row,) = house.rows(
+        "SELECT file, sha256, size, poster, width, height, seconds FROM generations_creation WHERE task_id = ?",
+        task_id.replace("-", ""),
+    )
+    return row
+
+
+def events_of(house: House, task_id: str) -> list[str]:
+    query = "SELECT kind FROM generations_taskevent WHERE task_id = ? ORDER BY id"
+    return [kind for (kind,) in house.rows(query, task_id.replace("-", ""))]
+
+
+def failure_of(house: House, task_id: str) -> tuple[str, str, str]:
+    query = "SELECT failure_class, failure_code, charge FROM generations_task WHERE id = ?"
+    (row,) = house.rows(query, task_id.replace("-", ""))
+    return row
+
+
+def ledger_of(house: House, task_id: str) -> dict[str, Decimal]:
+    query = "SELECT kind, amount FROM generations_usageentry WHERE task_id = ?"
+    return {kind: Decimal(str(amount)) for kind, amount in house.rows(query, task_id.replace("-", ""))}
+
+
+def test_a_prompt_becomes_an_archived_clip(house: House) -> None:
+    (task_id,) = house.generate("A paper boat crosses a puddle, 纸船")
+    house.reaches(task_id, "succeeded")
+    file, sha256, size, poster, width, height, seconds = creation_of(house, task_id)
+    path = house.data / "media" / file
+    assert hashlib.sha256(path.read_bytes()).hexdigest() == sha256
+    assert path.stat().st_size == size
+    assert archive.probe(path).seconds == pytest.approx(2, abs=0.2)
+    assert width / height == pytest.approx(16 / 9, rel=0.03)
+    assert seconds == pytest.approx(2, abs=0.2)
+    assert (house.data / "media" / poster).read_bytes().startswith(b"\xff\xd8")
+    assert events_of(house, task_id) == ["waiting", "submitting", "queued", "processing", "archiving", "succeeded"]
+    assert ledger_of(house, task_id) == {"reserve": 14, "settle": 14, "release": -14}
+
+
+def test_four_modes_reach_ready(house: House, tmp_path: Path) -> None:
+    first, last = tmp_path / "first.jpg", tmp_path / "last.png"
+    first.write_bytes(picture_bytes(640, 360))
+    last.write_bytes(picture_bytes(640, 360, colour="#223344", fmt="PNG"))
+    one = {"image": str(first), "aspect-ratio": ""}
+    made = [
+        *house.generate("She turns and waves", mode="img2video", **one),
+        *house.generate("The lamp @Image1 turns", mode="reference2video", image=str(first), duration="3"),
+    ]
+    done = house.manage(
+        "generate", "--user", "demo", "--key", "Sandbox studio", "--mode", "start-end2video",
+        "--model", "viduq3-turbo", "--prompt", "Into flight", "--duration", "2", "--resolution", "540p",
+        "--image", str(first), "--image", str(last),
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    for task_id in [*made, *done.stdout.split()]:
+        house.reaches(task_id, "succeeded")
+
+
+@pytest.mark.parametrize(
+    ("prompt", "cls", "code"),
+    [
+        ("[policy] something refused", "content_policy", "TaskPromptPolicyViolation"),
+        ("[policy-late] something refused in the end", "content_policy", "CreationPolicyViolation"),
+        ("[fail] something that breaks", "provider_unknown", ""),
+    ],
+)
+def test_a_failure_says_why_and_costs_nothing(house: House, prompt: str, cls: str, code: str) -> None:
+    (task_id,) = house.generate(prompt)
+    house.reaches(task_id, "failed")
+    assert failure_of(house, task_id)[:2] == (cls, code)
+    held = ledger_of(house, task_id)
+    assert (held["settle"], held["reserve"] + held["release"]) == (0, 0)
+
+
+@pytest.mark.parametrize("word", ["[no-cover]", "[expired-link]", "[unknown-state]", "[throttle]"])
+def test_what_may_pass_passes(house: House, word: str) -> None:
+    (task_id,) = house.generate(f"{word} a calm sea")
+    house.reaches(task_id, "succeeded", 90)
+
+
+@pytest.mark.parametrize("word", ["[html-clip]", "[empty-clip]"])
+def test_what_is_no_clip_is_never_ready(house: House, word: str) -> None:
+    (task_id,) = house.generate(f"{word} a calm sea")
+    house.reaches(task_id, "archiving")
+    query = "SELECT tries, file, last_error FROM generations_creation WHERE task_id = ?"
+    key = task_id.replace("-", "")
+    wait_for(lambda: house.rows(query, key)[0][0] >= 1, 30, what="a first try")
+    _, file, error = house.rows(query, key)[0]
+    assert file == ""
+    assert error
+    assert house.state(task_id) == "archiving"
+
+
+@pytest.mark.parametrize("word", ["[lost]", "[lost-500]"])
+def test_a_lost_answer_is_uncertain_and_never_resent(house: House, word: str) -> None:
+    (task_id,) = house.generate(f"{word} a calm sea")
+    house.reaches(task_id, "uncertain")
+    time.sleep(3)
+    assert house.state(task_id) == "uncertain"
+    (token,) = house.rows("SELECT token FROM generations_attempt WHERE task_id = ?", task_id.replace("-", ""))[0]
+    made = [task for key in house.books()["keys"].values() for task in key["tasks"] if task["payload"] == token]
+    assert len(made) == 1, "the vendor has it once"
+
+
+def test_bad_orders_are_refused_before_anything_is_sent(house: House, tmp_path: Path) -> None:
+    svg = tmp_path / "x.png"
+    svg.write_text("<svg/>")
+    before = house.status()["requests"]["Sandbox studio"]["create"]
+    cases = {
+        ("--duration", "99"): "duration",
+        ("--resolution", "4k"): "resolution",
+        ("--aspect-ratio", "2:1"): "aspect_ratio",
+        ("--prompt", ""): "prompt",
+        ("--prompt", "x" * 5001): "prompt",
+        ("--model", "viduq9"): "model",
+        ("--count", "50"): "count",
+        ("--image", str(svg)): "image",
+        ("--image", str(tmp_path / "none.png")): "image",
+    }
+    good = ["--user", "demo", "--key", "Sandbox studio", "--mode", "text2video", "--model", "viduq3-turbo"]
+    good += ["--prompt", "A boat", "--duration", "2", "--resolution", "540p", "--aspect-ratio", "16:9"]
+    for change, field in cases.items():
+        done = house.manage("generate", *good, *change)
+        assert done.returncode == 2, (change, done.stdout, done.stderr)
+        assert field in done.stderr, (change, done.stderr)
+        assert "Traceback" not in done.stderr
+    assert house.status()["requests"]["Sandbox studio"]["create"] == before
+
+
+def test_a_wrong_key_fails_the_task_and_is_flagged(house: House) -> None:
+    secret = "wrong-key-without-any-value"
+    done = house.manage("addkey", "vidu", "Wrong key", "--base-url", house.sandbox, given=f"{secret}\n")
+    assert (done.returncode, done.stdout.strip()) == (0, "wro…alue")
+    (task_id,) = house.generate("A boat", key="Wrong key")
+    house.reaches(task_id, "failed")
+    assert failure_of(house, task_id)[0] == "account_auth"
+    (problem,) = house.rows("SELECT problem FROM generations_providerkey WHERE label = 'Wrong key'")[0]
+    assert problem == "auth"
+    leaks = [path for path in house.data.rglob("*") if path.is_file() and secret.encode() in path.read_bytes()]
+    assert not leaks or {path.parts[-2] for path in leaks} == {"sandbox"}, "the secret stands nowhere in the clear"
+
+
+def test_status_is_for_programs(house: House) -> None:
+    found = house.status()
+    assert set(found) == {
+        "tasks", "creations", "next_deadline", "oldest_unarchived_s", "usage", "worker", "requests",
+    }  # fmt: skip
+    assert found["worker"]["alive"] is True
+    assert {"create", "query", "list", "media"} <= set(found["requests"]["Sandbox studio"])
+    assert set(found["usage"]["Sandbox studio"]["credit"]) == {"reserved", "settled"}
+    assert {"stored", "pending", "lost"} == set(found["creations"])
+
+
+def test_healthz_says_that_all_is_well(house: House) -> None:
+    answer = httpx.get(f"{house.url}/healthz")
+    late = [trouble for trouble in answer.json()["troubles"] if "late" not in trouble]
+    assert not late, answer.text
+
+
+def test_demo_is_safe_to_run_twice(house: House) -> None:
+    counts = "SELECT (SELECT count(*) FROM generations_user), (SELECT count(*) FROM generations_batch)"
+    before = house.rows(counts)
+    assert house.manage("demo", "--sandbox-url", house.sandbox).returncode == 0
+    assert house.rows(counts) == before
+
+
+def test_verify_names_what_differs_and_what_is_missing(own_house: House) -> None:
+    ids = [*own_house.generate("One"), *own_house.generate("Two")]
+    for task_id in ids:
+        own_house.reaches(task_id, "succeeded")
+    assert own_house.manage("verify").returncode == 0
+    one, two = (creation_of(own_house, task_id)[0] for task_id in ids)
+    with (own_house.data / "media" / one).open("r+b") as file:
+        file.write(b"\0\0\0\0\0\0\0\0")
+    (own_house.data / "media" / two).unlink()
+    done = own_house.manage("verify")
+    assert done.returncode == 1
+    assert f"differs: {one}" in done.stdout
+    assert f"missing: {two}" in done.stdout
+
+
+class TestDeath:
+    """Killed at any moment and started again: everything goes on, nothing is sent twice."""
+
+    def assert_all_settled_once(self, house: House, ids: list[str]) -> None:
+        for task_id in ids:
+            house.reaches(task_id, "succeeded", 90)
+        payloads = [task["payload"] for key in house.books()["keys"].values() for task in key["tasks"]]
+        assert len(payloads) == len(set(payloads)), "a create was sent twice"
+        tokens = {token for (token,) in house.rows("SELECT token FROM generations_attempt WHERE remote_id != ''")}
+        assert tokens <= set(payloads)
+        settled = house.rows("SELECT count(*), count(DISTINCT task_id) FROM generations_usageentry WHERE kind='settle'")
+        assert settled[0][0] == settled[0][1]
+
+    def test_every_worker_process_at_once(self, own_house: House) -> None:
+        ids = own_house.generate("A calm sea", count="3")
+        wait_for(lambda: own_house.state(ids[0]) in {"queued", "processing"}, what="running")
+        for pid in own_house.members("worker"):
+            os.kill(pid, signal.SIGKILL)
+        self.assert_all_settled_once(own_house, ids)
+
+    def test_web_and_sandbox(self, own_house: House) -> None:
+        ids = own_house.generate("A calm sea", count="2")
+        for part in ("web", "sandbox"):
+            for pid in own_house.members(part):
+                os.kill(pid, signal.SIGKILL)
+        self.assert_all_settled_once(own_house, ids)
+        wait_for(lambda: httpx.get(f"{own_house.url}/accounts/sign-in/").status_code == 200, what="web is back")
+
+    def test_everything_and_a_second_start(self, own_house: House) -> None:
+        ids = own_house.generate("A calm sea", count="2")
+        pids = own_house.everyone()
+        for pid in pids:
+            os.kill(pid, signal.SIGKILL)
+        assert own_house.process is not None
+        own_house.process.wait()
+        own_house.log.write_text("")
+        started = time.monotonic()
+        own_house.start()
+        assert time.monotonic() - started < 20
+        self.assert_all_settled_once(own_house, ids)
+
+    @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+    def test_a_stop_leaves_nobody_behind(self, own_house: House, number: signal.Signals) -> None:
+        own_house.generate("A calm sea")
+        pids = own_house.everyone()
+        assert len(pids) > 6
+        started = time.monotonic()
+        assert own_house.stop(number) == 0
+        assert time.monotonic() - started < 20
+        assert not [pid for pid in pids if is_running(pid)]
+
+    def test_the_parts_follow_a_killed_launcher(self, own_house: House) -> None:
+        pids = own_house.everyone()
+        assert own_house.process is not None
+        os.kill(own_house.process.pid, signal.SIGKILL)
+        own_house.process.wait()
+        wait_for(lambda: not [pid for pid in pids if is_running(pid)], 30, what="everyone gone")
+        own_house.process = None
+
+
+def test_requests_stay_far_below_one_a_task_and_look(house: House) -> None:
+    found = house.status()["requests"]["Sandbox studio"]
+    assert json.dumps(found)
+    assert found["list"] + found["query"] < 40 * max(found["create"], 1)

@@ -1,0 +1,198 @@
+"""Asking the vendor: as few requests as possible, and no trouble of theirs ever changes a task."""
+
+from datetime import timedelta
+from typing import Any
+
+import httpx
+import pytest
+import respx
+from django.utils import timezone
+from django_q.models import OrmQ
+
+from generations import polling
+from generations.models import ProviderKey, RequestCount, Task, TaskState, User
+from tests.factories import make_key, make_task
+
+pytestmark = pytest.mark.django_db
+VIDU = "https://api.vidu.com"
+LIST = f"{VIDU}/ent/v2/tasks"
+
+
+@pytest.fixture
+def vidu_key(db: None) -> ProviderKey:
+    return make_key(base_url=VIDU)
+
+
+def running(owner: User, key: ProviderKey, remote_id: str, **over: Any) -> Task:
+    due = {"next_poll_at": timezone.now() - timedelta(seconds=1), "submitted_at": timezone.now()}
+    return make_task(owner, key=key, remote_id=remote_id, **{"state": TaskState.QUEUED, **due, **over})
+
+
+def row(remote_id: str, state: str, **over: Any) -> dict[str, Any]:
+    return {"id": remote_id, "state": state, "model": "viduq3-turbo", "creations": [], "credits": 55, **over}
+
+
+def listing(*rows: dict[str, Any], token: str = "") -> httpx.Response:
+    return httpx.Response(200, json={"next_page_token": token, "tasks": list(rows)})
+
+
+def creation(name: str = "v") -> dict[str, Any]:
+    return {"id": "99", "url": f"https://cdn.example/{name}.mp4", "cover_url": f"https://cdn.example/{name}.jpg"}
+
+
+@respx.mock
+def test_one_list_request_serves_a_hundred_tasks(alice: User, vidu_key: ProviderKey) -> None:
+    tasks = [running(alice, vidu_key, str(10**15 + number)) for number in range(105)]
+    route = respx.get(LIST).mock(
+        side_effect=lambda request: listing(
+            *(row(remote_id, "processing") for remote_id in request.url.params.get_list("task_ids"))
+        )
+    )
+    assert polling.poll_due() == 105
+    assert route.call_count == 2
+    assert max(len(call.request.url.params.get_list("task_ids")) for call in route.calls) == 100
+    assert {task.state for task in Task.objects.all()} == {TaskState.PROCESSING}
+    assert RequestCount.objects.get(kind="list").count == 2
+    assert len(tasks) == 105
+
+
+@respx.mock
+def test_a_success_in_the_list_starts_the_copy(alice: User, vidu_key: ProviderKey) -> None:
+    task = running(alice, vidu_key, "42")
+    respx.get(LIST).mock(return_value=listing(row("42", "success", creations=[creation()])))
+    polling.poll_due()
+    task.refresh_from_db()
+    assert (task.state, task.charge) == (TaskState.ARCHIVING, 55)
+    assert task.creations.get().source_url == "https://cdn.example/v.mp4"
+    assert OrmQ.objects.count() == 1
+
+
+@respx.mock
+def test_a_failure_is_asked_for_its_reason_once(alice: User, vidu_key: ProviderKey) -> None:
+    task = running(alice, vidu_key, "42")
+    respx.get(LIST).mock(return_value=listing(row("42", "failed", credits=0)))
+    query = respx.get(f"{VIDU}/ent/v2/tasks/42/creations").mock(
+        return_value=httpx.Response(200, json=row("42", "failed", credits=0, err_code="CreationPolicyViolation"))
+    )
+    polling.poll_due()
+    task.refresh_from_db()
+    assert (task.state, task.failure_code, task.charge) == ("failed", "CreationPolicyViolation", 0)
+    assert query.call_count == 1
+
+
+@respx.mock
+def test_further_pages_are_read_while_something_is_missing(alice: User, vidu_key: ProviderKey) -> None:
+    running(alice, vidu_key, "1")
+    running(alice, vidu_key, "2")
+    pages = [listing(row("1", "processing"), token="next"), listing(row("2", "processing"))]
+    route = respx.get(LIST).mock(side_effect=pages)
+    polling.poll_due()
+    assert route.call_count == 2
+    assert route.calls[1].request.url.params["pager.page_token"] == "next"
+
+
+@respx.mock
+def test_a_list_that_goes_in_circles_ends(alice: User, vidu_key: ProviderKey) -> None:
+    running(alice, vidu_key, "1")
+    route = respx.get(LIST).mock(return_value=listing(row("7", "processing"), token="again"))
+    query = respx.get(f"{VIDU}/ent/v2/tasks/1/creations").mock(
+        return_value=httpx.Response(200, json=row("1", "processing"))
+    )
+    polling.poll_due()
+    assert route.call_count <= polling.MOST_PAGES
+    assert query.call_count == 1, "a task that the list does not show is asked for by itself"
+
+
+TROUBLE = {
+    "429": httpx.Response(429, json={"reason": "TooManyRequests"}, headers={"Retry-After": "30"}),
+    "500": httpx.Response(500, json={"reason": "InternalServiceFailure"}),
+    "html": httpx.Response(200, text="<html>maintenance</html>"),
+    "garbage": httpx.Response(200, content=b"\xff\xfe{["),
+    "cut": httpx.Response(200, content=b'{"tasks": [{"id": "4'),
+    "null": httpx.Response(200, json=None),
+    "number": httpx.Response(200, json=7),
+    "rows of nonsense": httpx.Response(200, json={"tasks": [None, 3, {"id": None}, {"state": "success"}]}),
+}
+
+
+@respx.mock
+@pytest.mark.parametrize("answer", TROUBLE.values(), ids=TROUBLE.keys())
+def test_trouble_changes_nothing_but_the_next_look(alice: User, vidu_key: ProviderKey, answer: httpx.Response) -> None:
+    task = running(alice, vidu_key, "42", state=TaskState.PROCESSING)
+    respx.get(LIST).mock(return_value=answer)
+    respx.get(f"{VIDU}/ent/v2/tasks/42/creations").mock(return_value=answer)
+    polling.poll_due()
+    seen = Task.objects.get(pk=task.pk)
+    assert (seen.state, seen.progress, seen.charge, seen.changed_at) == (
+        task.state, task.progress, task.charge, task.changed_at,
+    )  # fmt: skip
+    assert seen.next_poll_at is not None
+    assert seen.next_poll_at > timezone.now()
+    assert not seen.events.exists()
+
+
+@respx.mock
+@pytest.mark.parametrize("error", [httpx.ConnectError, httpx.ReadTimeout, httpx.RemoteProtocolError])
+def test_a_dead_line_changes_nothing_but_the_next_look(
+    alice: User, vidu_key: ProviderKey, error: type[Exception]
+) -> None:
+    task = running(alice, vidu_key, "42", state=TaskState.PROCESSING)
+    respx.get(LIST).mock(side_effect=error)
+    polling.poll_due()
+    seen = Task.objects.get(pk=task.pk)
+    assert (seen.state, seen.poll_errors) == (TaskState.PROCESSING, 1)
+
+
+@respx.mock
+def test_trouble_in_a_row_is_asked_about_ever_more_rarely(alice: User, vidu_key: ProviderKey) -> None:
+    task = running(alice, vidu_key, "42")
+    respx.get(LIST).mock(return_value=TROUBLE["500"])
+    waits = []
+    for _ in range(8):
+        Task.objects.update(next_poll_at=timezone.now() - timedelta(seconds=1))
+        polling.poll_due()
+        task.refresh_from_db()
+        assert task.next_poll_at is not None
+        waits.append(round((task.next_poll_at - timezone.now()).total_seconds()))
+    assert waits == sorted(waits)
+    assert waits[-1] <= polling.ERROR_DELAY_AT_MOST.total_seconds()
+
+
+@respx.mock
+def test_retry_after_is_honoured(alice: User, vidu_key: ProviderKey) -> None:
+    task = running(alice, vidu_key, "42")
+    respx.get(LIST).mock(return_value=TROUBLE["429"])
+    polling.poll_due()
+    task.refresh_from_db()
+    assert task.next_poll_at is not None
+    assert 28 < (task.next_poll_at - timezone.now()).total_seconds() <= 30
+
+
+@respx.mock
+def test_an_off_peak_task_is_never_called_late(alice: User, vidu_key: ProviderKey) -> None:
+    long_ago = timezone.now() - timedelta(hours=47)
+    task = running(alice, vidu_key, "42", off_peak=True, submitted_at=long_ago)
+    respx.get(LIST).mock(return_value=listing(row("42", "queueing")))
+    polling.poll_due()
+    task.refresh_from_db()
+    assert (task.state, task.poll_errors) == (TaskState.QUEUED, 0)
+    assert task.next_poll_at is not None
+    assert task.next_poll_at > timezone.now() + timedelta(minutes=9)
+
+
+@respx.mock
+def test_a_task_is_followed_with_the_key_and_address_that_made_it(alice: User, vidu_key: ProviderKey) -> None:
+    task = running(alice, vidu_key, "42")
+    ProviderKey.objects.update(base_url="https://elsewhere.example", state="disabled")
+    route = respx.get(LIST).mock(return_value=listing(row("42", "processing")))
+    polling.poll_due()
+    task.refresh_from_db()
+    assert (route.call_count, task.state) == (1, TaskState.PROCESSING)
+
+
+@respx.mock
+def test_what_is_not_due_is_not_asked(alice: User, vidu_key: ProviderKey) -> None:
+    running(alice, vidu_key, "42", next_poll_at=timezone.now() + timedelta(minutes=1))
+    route = respx.get(LIST).mock(return_value=listing())
+    assert polling.poll_due() == 0
+    assert not route.called

@@ -1,0 +1,193 @@
+"""All settings. No variable is required: without any, everything lives under ``./var`` and listens on loopback."""
+
+import secrets
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import django_stubs_ext
+from cryptography.fernet import Fernet
+from csp.constants import NONE, SELF
+from django.utils.translation import gettext_lazy as _
+from environs import Env
+
+from videoforge.secrets import kept_secret
+
+# Django's own classes take type arguments only in the stubs; this lets the code name them.
+django_stubs_ext.monkeypatch()
+
+env = Env()
+BASE_DIR = Path(__file__).resolve().parent.parent
+
+# Where things are ----------------------------------------------------------------------------------------
+HOST = env.str("HOST", "127.0.0.1")
+PORT = env.int("PORT", 8000)
+DEBUG = env.bool("DEBUG", False)
+VIDEOFORGE_DATA = Path(env.str("VIDEOFORGE_DATA", str(BASE_DIR / "var"))).resolve()
+VIDEOFORGE_DATA.mkdir(parents=True, exist_ok=True, mode=0o700)
+VIDEOFORGE_PUBLIC_URL = env.str("VIDEOFORGE_PUBLIC_URL", "").rstrip("/")
+PUBLIC = urlsplit(VIDEOFORGE_PUBLIC_URL)
+
+# Secrets -------------------------------------------------------------------------------------------------
+SECRET_KEY = env.str("VIDEOFORGE_SECRET_KEY", "") or kept_secret(
+    VIDEOFORGE_DATA / "secret_key", lambda: secrets.token_urlsafe(48)
+)
+# Newest first; the first one encrypts, all of them decrypt.
+VIDEOFORGE_ENCRYPTION_KEYS: list[str] = env.list("VIDEOFORGE_ENCRYPTION_KEYS", []) or kept_secret(
+    VIDEOFORGE_DATA / "encryption_keys", lambda: Fernet.generate_key().decode()
+).split(",")
+
+# Who may ask ---------------------------------------------------------------------------------------------
+LOOPBACK_NAMES = ["127.0.0.1", "localhost", "[::1]"]
+ALLOWED_HOSTS = [*LOOPBACK_NAMES, *([PUBLIC.hostname] if PUBLIC.hostname else [])]
+CSRF_TRUSTED_ORIGINS = [VIDEOFORGE_PUBLIC_URL] if PUBLIC.hostname else []
+SECURE_ON = PUBLIC.scheme == "https"
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_ON
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if SECURE_ON else None
+SECURE_HSTS_SECONDS = 31_536_000 if SECURE_ON else 0
+SECURE_CONTENT_TYPE_NOSNIFF = True
+SECURE_REFERRER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": [SELF],
+        "img-src": [SELF, "data:", "blob:"],
+        "media-src": [SELF],
+        "object-src": [NONE],
+        "base-uri": [NONE],
+        "form-action": [SELF],
+        "frame-ancestors": [NONE],
+    }
+}
+
+# Parts ---------------------------------------------------------------------------------------------------
+INSTALLED_APPS = [
+    "generations",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "django_htmx",
+    "django_q",
+    "heroicons",
+    "csp",
+]
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+    "generations.middleware.person_preferences",
+    "generations.middleware.htmx_sign_in",
+]
+ROOT_URLCONF = "videoforge.urls"
+WSGI_APPLICATION = "videoforge.wsgi.application"
+TEMPLATES: list[dict[str, Any]] = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+                "generations.views.frame.frame",
+            ],
+        },
+    }
+]
+
+# Database ------------------------------------------------------------------------------------------------
+# IMMEDIATE: a transaction that reads first and then writes would fail at once under another writer.
+# WAL + NORMAL: readers never wait; a power cut can lose the last commits but never corrupts.
+SQLITE_OPTIONS = {
+    "transaction_mode": "IMMEDIATE",
+    "timeout": 20,
+    "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA temp_store=MEMORY;"
+    " PRAGMA journal_size_limit=67108864; PRAGMA cache_size=-16000;",
+}
+DATABASES: dict[str, dict[str, Any]] = {
+    "default": env.dj_db_url("DATABASE_URL", f"sqlite:///{VIDEOFORGE_DATA / 'videoforge.sqlite3'}")
+}
+if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
+    DATABASES["default"]["OPTIONS"] = SQLITE_OPTIONS
+DATABASES["default"]["CONN_MAX_AGE"] = 60
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+# Background work -----------------------------------------------------------------------------------------
+# The queue only wakes people up: attempts, leases and next times are kept in our own tables, so django-q never
+# retries by itself (max_attempts, ack_failures) and keeps no results (save_limit -1 is four times faster).
+# retry must exceed timeout * (ceil((queue_limit + 1) / workers) + 1) = 280 * 3 = 840.
+Q_CLUSTER = {
+    "name": "videoforge",
+    "label": "Job queue",
+    "orm": "default",
+    "workers": 4,
+    "queue_limit": 4,
+    "bulk": 1,
+    "timeout": 280,
+    "retry": 900,
+    "max_attempts": 1,
+    "ack_failures": True,
+    "save_limit": -1,
+    "poll": 0.2,
+    "catch_up": False,
+    "recycle": 500,
+    "max_rss": 400_000,
+    "log_level": "WARNING",
+}
+
+# Files ---------------------------------------------------------------------------------------------------
+MEDIA_ROOT = VIDEOFORGE_DATA / "media"  # never served by its address; views check permission first
+STATIC_URL = "/static/"
+STATIC_ROOT = VIDEOFORGE_DATA / "static"
+STATICFILES_DIRS = [BASE_DIR / "static"]
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
+}
+# Eight pictures of 50 MB is far above what a vendor takes; single pictures are checked in the form.
+DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * 1024 * 1024
+FILE_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
+
+# People and languages ------------------------------------------------------------------------------------
+AUTH_USER_MODEL = "generations.User"
+LOGIN_URL = "sign-in"
+LOGIN_REDIRECT_URL = "home"
+LOGOUT_REDIRECT_URL = "sign-in"
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in ("UserAttributeSimilarityValidator", "MinimumLengthValidator", "CommonPasswordValidator")
+]
+USE_TZ = True
+TIME_ZONE = "UTC"
+LANGUAGE_CODE = "en"
+LANGUAGES = [("en", _("English")), ("zh-hans", _("Simplified Chinese"))]
+LOCALE_PATHS = [BASE_DIR / "generations" / "locale"]
+LANGUAGE_COOKIE_NAME = "videoforge_language"
+
+# What is said --------------------------------------------------------------------------------------------
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["console"], "level": "WARNING"},
+    "loggers": {
+        "videoforge": {"level": "INFO"},
+        # httpx logs every request address at INFO; signed links do not belong in a log.
+        "httpx": {"level": "WARNING"},
+    },
+}

@@ -26,7 +26,7 @@ $(VENV)/.test-installed: requirements/test.txt $(VENV)/.run-installed
 
 # exec, so that a signal to this process reaches the launcher
 run: install
-	@exec $(PY) manage.py run
+	@exec $(PY) manage.py run $(ARGS)
 
 # What needs no other process and no browser: a few seconds, for the inner loop.
 quick: $(VENV)/.test-installed

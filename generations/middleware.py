@@ -1,6 +1,7 @@
 """Two small layers around every view: the person's own language and clock, and a sign-in that htmx understands."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from urllib.parse import urlencode, urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -9,6 +10,7 @@ from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import resolve_url
 from django.utils import timezone, translation
+from django_htmx.middleware import HtmxDetails
 
 GetResponse = Callable[[HttpRequest], HttpResponseBase]
 
@@ -26,10 +28,9 @@ def person_preferences(get_response: GetResponse) -> GetResponse:
             if translation.check_for_language(user.language):
                 translation.activate(user.language)
                 request.LANGUAGE_CODE = translation.get_language()
-            try:
+            # A zone that this machine does not know: the house's own clock.
+            with suppress(ZoneInfoNotFoundError, ValueError):
                 timezone.activate(ZoneInfo(user.time_zone))
-            except (ZoneInfoNotFoundError, ValueError):
-                pass  # a zone that this machine does not know: the house's own clock
         return get_response(request)
 
     return middleware
@@ -44,9 +45,10 @@ def htmx_sign_in(get_response: GetResponse) -> GetResponse:
     def middleware(request: HttpRequest) -> HttpResponseBase:
         response = get_response(request)
         sign_in = resolve_url(settings.LOGIN_URL)
-        if not request.htmx or urlsplit(response.headers.get("Location", "")).path != sign_in:
+        htmx = HtmxDetails(request)
+        if not htmx or urlsplit(response.headers.get("Location", "")).path != sign_in:
             return response
-        back = request.htmx.current_url_abs_path or resolve_url(settings.LOGIN_REDIRECT_URL)
+        back = htmx.current_url_abs_path or resolve_url(settings.LOGIN_REDIRECT_URL)
         return HttpResponse(status=204, headers={"HX-Redirect": f"{sign_in}?{urlencode({'next': back})}"})
 
     return middleware

@@ -62,7 +62,7 @@ class House:
             "PORT": str(self.port),
             "SANDBOX_PORT": str(self.sandbox_port),
             "SANDBOX_SPEED": str(speed),
-            "SANDBOX_CLIP_HEIGHT": str(clip_height),
+            "SANDBOX_CLIP_HEIGHT": str(clip_height or ""),
             "PYTHONUNBUFFERED": "1",
         }
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal
 from typing import Any
 from urllib.parse import quote
 
@@ -15,7 +14,6 @@ from .base import (
     CallKind,
     ListPage,
     Mode,
-    Money,
     Order,
     Provider,
     ProviderError,
@@ -38,7 +36,6 @@ FIELDS = {  # with a picture as first frame the picture decides the shape: no as
 # The list page prints `paper.pagesz`, everything around it says `pager`; unknown query keys are ignored [inferred].
 SIZE_KEYS = ("pager.pagesz", "paper.pagesz")
 PAGE_SIZE = 100  # the largest [docs]
-MAX_BALANCE = Decimal(10) ** 12
 
 
 class Vidu(Provider):
@@ -76,18 +73,10 @@ class Vidu(Provider):
         return self.call(account, CallKind.BALANCE, "/ent/v2/credits", query=[("show_detail", "true")])
 
     def read_test(self, answer: Answer) -> Balance:
-        """The balance is the sum of its parts; the concurrency limit is the organisation's [docs]."""
         credits = wire.read_ok(Credits, answer)
         if credits is None:
             raise _refusal(answer, CallKind.BALANCE)
-        parts = credits.remains
-        known = [left for part in parts if (left := wire.amount(part.credit_remain, MAX_BALANCE)) is not None]
-        return Balance(
-            remaining=Money(sum(known, Decimal(0)), Unit.CREDIT) if len(known) == len(parts) else None,
-            concurrency_limit=max((part.concurrency_limit or 0 for part in parts), default=0) or None,
-            running=sum(part.current_concurrency or 0 for part in parts),
-            queued=sum(part.queue_count or 0 for part in parts),
-        )
+        return credits.balance()
 
     def build_list(
         self,

@@ -5,12 +5,13 @@ in public clients only, [inferred] our reading.
 """
 
 from collections.abc import Iterator
+from decimal import Decimal
 from typing import Annotated, Any
 
 from pydantic import AliasChoices, BeforeValidator, Field
 
 from . import wire
-from .base import FINAL, Echo, Failure, FailureClass, Money, Output, RemoteState, Snapshot, Unit
+from .base import FINAL, Balance, Echo, Failure, FailureClass, Money, Output, RemoteState, Snapshot, Unit
 
 # [docs: get-generation] Any other word is "still processing", shown to admins, and never ends a task.
 STATES = {
@@ -20,6 +21,7 @@ STATES = {
     "success": RemoteState.SUCCEEDED,
     "failed": RemoteState.FAILED,
 }
+MAX_BALANCE = Decimal(10) ** 12
 CANCELLED_CODES = {"UserCancelled", "Canceled"}  # a cancelled task ends as `failed` with one of these [inferred]
 
 _NAMES = {  # [docs: error-code] unless marked
@@ -102,6 +104,16 @@ class Credits(wire.Wire):
     remains: Annotated[list[Remain], BeforeValidator(wire.objects)] = Field(
         validation_alias=AliasChoices("remains", "remaining_credits")  # the example and the field table differ [docs]
     )
+
+    def balance(self) -> Balance:
+        """The sum of the parts, unknown when one cannot be read; the concurrency limit is the organisation's [docs]."""
+        known = [left for part in self.remains if (left := wire.amount(part.credit_remain, MAX_BALANCE)) is not None]
+        return Balance(
+            remaining=Money(sum(known, Decimal(0)), Unit.CREDIT) if len(known) == len(self.remains) else None,
+            concurrency_limit=max((part.concurrency_limit or 0 for part in self.remains), default=0) or None,
+            running=sum(part.current_concurrency or 0 for part in self.remains),
+            queued=sum(part.queue_count or 0 for part in self.remains),
+        )
 
 
 def snapshot(task: Task, *, listed: bool = False) -> Snapshot:

@@ -1,7 +1,7 @@
 """Pretend vendors on a loopback port, for the demo and the tests.
 
-Written from the vendors' documents and from nothing else: it imports neither the adapters in ``generations.providers`` nor
-Django, so that the adapters and the sandbox check each other.
+Written from the vendors' documents and from nothing else: it imports neither the adapters in
+``generations.providers`` nor Django, so that the adapters and the sandbox check each other.
 
     server.py      the command line and the gunicorn process
     app.py         the WSGI application: routing, the last line of defence, the control pages
@@ -13,7 +13,10 @@ Django, so that the adapters and the sandbox check each other.
     studio.py      the background thread that renders clips
     clips.py       one clip: picture, sound, container (scenery.py, captions.py and planes.py paint it)
     media.py       signed links and the files behind them
-    vidu.py        Vidu's protocol (vidu_fields.py: what a create body may hold; vidu_prices.py: what it costs)
+    stage.py       what all vendors share
+    vidu.py        Vidu's protocol: the endpoints
+                   (vidu_fields.py: what a create body may hold; vidu_create.py: from there to a task;
+                   vidu_prices.py: what it costs; vidu_list.py: the query keys of the list)
 
 Another vendor is one more module with a ``vendor(stage)`` function, added to ``app.VENDORS``.
 """

@@ -1,4 +1,4 @@
-"""What outlives a restart: tasks, what they cost, and how often each key asked. SQLite, safe for threads and processes."""
+"""What outlives a restart: tasks, what they cost, how often each key asked. SQLite, safe for threads and processes."""
 
 import sqlite3
 import threading
@@ -25,8 +25,8 @@ CREATE TABLE IF NOT EXISTS task (
     aspect_ratio TEXT NOT NULL, audio INTEGER NOT NULL, seed INTEGER NOT NULL, payload TEXT NOT NULL,
     off_peak INTEGER NOT NULL, quote INTEGER NOT NULL, width INTEGER NOT NULL, height INTEGER NOT NULL,
     pictures INTEGER NOT NULL, details TEXT NOT NULL, created_at REAL NOT NULL, wait_s REAL NOT NULL,
-    work_s REAL NOT NULL, starts_at REAL NOT NULL, ends_at REAL NOT NULL, cancelled_at REAL, ready_at REAL, failure TEXT,
-    glimpses INTEGER NOT NULL);
+    work_s REAL NOT NULL, starts_at REAL NOT NULL, ends_at REAL NOT NULL, cancelled_at REAL, ready_at REAL,
+    failure TEXT, glimpses INTEGER NOT NULL);
 CREATE INDEX IF NOT EXISTS task_newest ON task (vendor, account, created_at DESC, id DESC);
 CREATE INDEX IF NOT EXISTS task_to_shoot ON task (starts_at)
     WHERE ready_at IS NULL AND failure IS NULL AND cancelled_at IS NULL;
@@ -43,7 +43,7 @@ class Overdrawn(Exception):
 
 @dataclass(frozen=True)
 class Account:
-    """One key's standing. ``charged`` is for finished tasks, ``held`` for those that may still cost; both in credits."""
+    """One key's standing in credits: ``charged`` for finished tasks, ``held`` for those that may still cost."""
 
     charged: int
     held: int
@@ -123,7 +123,8 @@ class Books:
     def _open(self, vendor: str, account: str, now: float) -> list[Task]:
         """Tasks that hold or wait for a slot, in order of creation."""
         return self._tasks(
-            "vendor = ? AND account = ? AND ends_at > ? AND cancelled_at IS NULL AND NOT off_peak ORDER BY created_at, id",
+            "vendor = ? AND account = ? AND ends_at > ? AND cancelled_at IS NULL AND NOT off_peak "
+            "ORDER BY created_at, id",
             vendor,
             account,
             now,
@@ -176,7 +177,9 @@ class Books:
 
     def next_to_shoot(self, now: float) -> Task | None:
         """The task that has waited longest for its clip."""
-        condition = "ready_at IS NULL AND failure IS NULL AND cancelled_at IS NULL AND starts_at <= ? ORDER BY starts_at"
+        condition = (
+            "ready_at IS NULL AND failure IS NULL AND cancelled_at IS NULL AND starts_at <= ? ORDER BY starts_at"
+        )
         return next(iter(self._tasks(f"{condition} LIMIT 1", now)), None)
 
     def clip_ready(self, task_id: str, now: float) -> None:

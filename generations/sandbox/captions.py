@@ -11,15 +11,22 @@ from .scenery import Colour, Size
 
 Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 
-_FONT_HOMES = ("/usr/share/fonts", "/usr/local/share/fonts", "~/.fonts", "~/.local/share/fonts", "/Library/Fonts")
-_FONT_HOMES += ("/System/Library/Fonts", "C:/Windows/Fonts")
+_FONT_HOMES = (
+    *("/usr/share/fonts", "/usr/local/share/fonts", "~/.fonts", "~/.local/share/fonts"),
+    *("/Library/Fonts", "/System/Library/Fonts", "C:/Windows/Fonts"),
+)
 # The best looking one that knows Chinese, Japanese and Korean comes first; it knows Latin as well.
-_TEXT_FONTS = ("NotoSansCJK-Regular.ttc", "NotoSansCJKsc-Regular.otf", "SourceHanSansSC-Regular.otf", "PingFang.ttc")
-_TEXT_FONTS += ("msyh.ttc", "wqy-microhei.ttc", "wqy-zenhei.ttc", "Inter-Regular.ttf", "DejaVuSans.ttf")
+_TEXT_FONTS = (
+    *("NotoSansCJK-Regular.ttc", "NotoSansCJKsc-Regular.otf", "SourceHanSansSC-Regular.otf", "PingFang.ttc"),
+    *("msyh.ttc", "wqy-microhei.ttc", "wqy-zenhei.ttc", "Inter-Regular.ttf", "DejaVuSans.ttf"),
+)
 _CLOCK_FONTS = ("DejaVuSansMono.ttf", "Menlo.ttc", "consola.ttf")
 _SIMPLIFIED_CHINESE = 2  # the third face of Noto's collections
 _LINES = 3
 _WATERMARK = "AI-generated"
+
+
+Placed = tuple[Layer, tuple[int, int]]
 
 
 @dataclass(frozen=True)
@@ -60,6 +67,16 @@ def wrap(text: str, face: Font, width: float, lines: int = _LINES) -> list[str]:
     return [*result, line.rstrip()] if line.strip() else result
 
 
+def balanced(text: str, face: Font, width: float) -> list[str]:
+    """The same number of lines as ``wrap``, but of much the same length: no word alone on the last."""
+    lines = wrap(text, face, width)
+    for share in (0.5, 0.6, 0.7, 0.8, 0.9):
+        narrower = wrap(text, face, width * share)
+        if len(narrower) == len(lines) and "".join(narrower)[-1:] == "".join(lines)[-1:] != "…":
+            return narrower
+    return lines
+
+
 def _words(text: str) -> list[str]:
     """Pieces that may begin a line: words, or single characters where a script has no spaces (or a word no end)."""
     pieces: list[str] = []
@@ -76,6 +93,13 @@ def _shortened(line: str, face: Font, width: float) -> str:
     return line.rstrip(" ,.;:，。；：、") + "…"
 
 
+def _trimmed(colour: Colour, mask: Image.Image) -> Placed:
+    """Only the part of a layer where something is: pasting empty space costs as much as pasting letters."""
+    left, top, right, bottom = mask.getbbox() or (0, 0, 2, 2)
+    left, top = left // 2 * 2, top // 2 * 2
+    return Layer.flat(colour, mask.crop((left, top, right + right % 2, bottom + bottom % 2))), (left, top)
+
+
 class Caption:
     """Everything written on a clip; all but the timecode is painted once."""
 
@@ -85,10 +109,10 @@ class Caption:
         self.margin = max(4, round(self.short * 0.06))
         self.clock = font(max(6, round(self.short * 0.026)), _CLOCK_FONTS)
         self.clock_width = self.clock.getlength("00:00:00")
-        self.text, self.accent, top = self._text(wording)
+        self.writing, top = self._text(wording)
         self.shade = Layer.flat((6, 7, 12), self._shade(top))
 
-    def _text(self, wording: Wording) -> tuple[Layer, Layer, int]:
+    def _text(self, wording: Wording) -> tuple[list[Placed], int]:
         mask, accent = Image.new("L", self.size), Image.new("L", self.size)
         draw = ImageDraw.Draw(mask)
         width, height = self.size[0] - 2 * self.margin, self.size[1]
@@ -96,7 +120,7 @@ class Caption:
         y = height - self.margin
         draw.text((self.margin, y), wording.facts, 176, facts, anchor="ls")
         face = font(max(7, round(self.short * (0.044 if len(wording.prompt) < 120 else 0.036))))
-        lines = wrap(wording.prompt, face, min(width, self.short * 1.35))
+        lines = balanced(wording.prompt, face, min(width, self.short * 1.35))
         step = round(self.short * 0.058) if len(wording.prompt) < 120 else round(self.short * 0.049)
         y -= round(self.short * 0.062)
         for line in reversed(lines):
@@ -105,7 +129,7 @@ class Caption:
         bar = max(1, round(self.short * 0.005))
         ImageDraw.Draw(accent).rectangle((self.margin, y - bar, self.margin + self.short * 0.07, y), fill=230)
         self._watermark(draw, wording.watermark)
-        return Layer.flat((255, 255, 255), mask), Layer.flat(wording.accent, accent), y - bar
+        return [_trimmed(wording.accent, accent), _trimmed((255, 255, 255), mask)], y - bar
 
     def _facts_font(self, facts: str, width: float) -> Font:
         size = max(6, round(self.short * 0.026))
@@ -132,13 +156,16 @@ class Caption:
             column.putpixel((0, y), round(190 * share**0.75))
         vignette = Image.radial_gradient("L").point([max(0, value - 150) * 2 // 3 for value in range(256)])
         shade = column.resize((width, height))
-        shade.paste(vignette.resize((width, height), Image.Resampling.BICUBIC), (0, 0), Image.new("L", (width, height), 60))
+        shade.paste(
+            vignette.resize((width, height), Image.Resampling.BICUBIC), (0, 0), Image.new("L", (width, height), 60)
+        )
         return shade
 
     def paste(self, onto: Planes, second: float, fps: int) -> None:
         """Write on a picture what belongs on it at this moment."""
-        for layer in (self.shade, self.accent, self.text):
-            layer.paste(onto, 0, 0)
+        self.shade.paste(onto, 0, 0)
+        for layer, place in self.writing:
+            layer.paste(onto, *place)
         frame = round(second * fps)
         clock = f"{frame // fps // 60:02}:{frame // fps % 60:02}:{frame % fps:02}"
         place = (self.size[0] - self.margin - self.clock_width, self.size[1] - self.margin)

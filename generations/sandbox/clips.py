@@ -53,8 +53,9 @@ class Order:
     @property
     def facts(self) -> str:
         """The line under the prompt."""
-        parts = [_MODE_WORDS.get(self.mode, self.mode), self.model, self.ratio, self.resolution, f"{self.seconds} s"]
-        return "  ·  ".join(part for part in parts if part)
+        ratio = self.ratio or f"{self.size[0]}x{self.size[1]}"
+        parts = (_MODE_WORDS.get(self.mode, self.mode), self.model, ratio, self.resolution, f"{self.seconds} s")
+        return "  ·  ".join(parts)
 
 
 def frame_size(resolution: str, ratio: float, short_side: int | None = None) -> Size:

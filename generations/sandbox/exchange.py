@@ -29,7 +29,9 @@ class Request:
     @classmethod
     def from_environ(cls, environ: Mapping[str, Any]) -> "Request":
         """Read a WSGI environ (PEP 3333)."""
-        headers = {name[5:].replace("_", "-").lower(): str(environ[name]) for name in environ if name.startswith("HTTP_")}
+        headers = {
+            name[5:].replace("_", "-").lower(): str(environ[name]) for name in environ if name.startswith("HTTP_")
+        }
         headers["content-type"] = str(environ.get("CONTENT_TYPE") or "")
         path = str(environ.get("PATH_INFO") or "/").encode("latin-1").decode("utf-8", "replace")
         return cls(

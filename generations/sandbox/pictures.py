@@ -18,7 +18,15 @@ _MAX_BYTES = 50 << 20
 _KEPT_SIDE = 1920
 _FETCH_TIMEOUT_S = 5
 # What Pillow's decoders raise on bytes that are not a picture.
-_UNREADABLE = (OSError, SyntaxError, ValueError, ArithmeticError, LookupError, struct.error, Image.DecompressionBombError)
+_UNREADABLE = (
+    OSError,
+    SyntaxError,
+    ValueError,
+    ArithmeticError,
+    LookupError,
+    struct.error,
+    Image.DecompressionBombError,
+)
 
 
 class BadPicture(Exception):

@@ -6,6 +6,7 @@ Everything costly is painted once; a frame is then a few pastes.
 import math
 import random
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import NamedTuple, Protocol
 
 from PIL import Image, ImageChops, ImageDraw, ImageFilter
@@ -77,7 +78,7 @@ def _tiled(tile: Image.Image, size: Size) -> Image.Image:
 
 
 def _stop_colour(stops: Sequence[tuple[float, Colour]], place: float) -> Colour:
-    for (start, one), (end, other) in zip(stops, stops[1:], strict=False):
+    for (start, one), (end, other) in pairwise(stops):
         if place <= end:
             return mix(one, other, max(0.0, (place - start) / max(1e-6, end - start)))
     return stops[-1][1]
@@ -103,17 +104,20 @@ def _even(value: float) -> int:
 
 
 class Sun:
-    """A disc in its own light."""
+    """A disc in its own light. The light is wide and soft: it stays on the background, only the disc moves."""
 
     def __init__(self, size: Size, palette: Palette, share: float = 0.16) -> None:
         short = min(size)
         self.glow = Layer.flat(palette.glow, glow_mask(_even(short * 1.3), 0.75, 2.4))
         self.disc = Layer.flat(mix(palette.glow, (255, 255, 255), 0.4), disc_mask(_even(short * share), 0.96, 0.02))
 
+    def shine(self, onto: Planes, x: int, y: int) -> None:
+        """Paint the light with its centre here."""
+        self.glow.paste(onto, x - self.glow.mask.width // 2, y - self.glow.mask.height // 2)
+
     def paste(self, onto: Planes, x: int, y: int) -> None:
-        """Paint it with its centre here."""
-        for layer in (self.glow, self.disc):
-            layer.paste(onto, x - layer.mask.width // 2, y - layer.mask.height // 2)
+        """Paint the disc with its centre here."""
+        self.disc.paste(onto, x - self.disc.mask.width // 2, y - self.disc.mask.height // 2)
 
 
 class Hills:
@@ -126,10 +130,15 @@ class Hills:
         self.sun = Sun(size, palette, chance.uniform(0.12, 0.2))
         self.sun_x = chance.uniform(0.25, 0.75)
         self.sun_y = chance.uniform(0.36, 0.5)
+        self.sun.shine(self.base, *self._sun_place(0.5))
         self.speeds = [max(size) * share for share in (0.004, 0.009, 0.018, 0.034)]
         rough = chance.choice((0.25, 0.6, 1.0))
         self.ridges = [self._ridge(place, seconds, palette, rough, chance) for place in range(4)]
         self.seconds = seconds
+
+    def _sun_place(self, share: float) -> tuple[int, int]:
+        width, height = self.size
+        return round(width * (self.sun_x + 0.02 * share)), round(height * (self.sun_y - 0.03 * share))
 
     def _ridge(
         self, place: int, seconds: float, palette: Palette, rough: float, chance: random.Random
@@ -146,10 +155,8 @@ class Hills:
 
     def at(self, second: float) -> Planes:
         """The picture at this moment."""
-        width, height = self.size
         picture = self.base.copy()
-        drift = second / max(1.0, self.seconds)
-        self.sun.paste(picture, round(width * (self.sun_x + 0.02 * drift)), round(height * (self.sun_y - 0.03 * drift)))
+        self.sun.paste(picture, *self._sun_place(second / max(1.0, self.seconds)))
         for (layer, top), speed in zip(self.ridges, self.speeds, strict=True):
             layer.paste_part(picture, int(speed * second), top)
         return picture
@@ -158,7 +165,8 @@ class Hills:
 def _skyline(wide: int, tall: int, swing: float, rough: float, scale: int, chance: random.Random) -> Image.Image:
     """A mask that is full below a hilly line; drawn at twice the size for a smooth edge."""
     waves = [
-        (2 ** (octave * 0.9) * math.tau / (scale * 1.7), chance.uniform(0, math.tau), 0.5**octave) for octave in range(5)
+        (2 ** (octave * 0.9) * math.tau / (scale * 1.7), chance.uniform(0, math.tau), 0.5**octave)
+        for octave in range(5)
     ]
     points = []
     for x in range(0, wide + 4, max(2, scale // 180)):
@@ -180,6 +188,7 @@ class Sea:
         self.sun_x = _even(width * chance.uniform(0.3, 0.7))
         self.base = Planes.of(self._base(palette))
         self.sun = Sun(size, palette, chance.uniform(0.14, 0.22))
+        self.sun.shine(self.base, self.sun_x, round(self.horizon - height * 0.06))
         self.water = Planes.of(self._water(palette))
         self.light = Image.new("RGB", (width, height - self.horizon), mix(palette.glow, (255, 255, 255), 0.2))
         self.glint = Planes.of(self.light)

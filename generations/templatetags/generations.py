@@ -91,4 +91,6 @@ def option_name(name: str) -> str:
 
 @register.filter
 def option_value(value: object) -> str:
-    return {True: gettext("on"), False: gettext("off")}.get(value, str(value)) if isinstance(value, bool) else str(value)
+    return (
+        {True: gettext("on"), False: gettext("off")}.get(value, str(value)) if isinstance(value, bool) else str(value)
+    )

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from django.http import HttpRequest
 from django.utils.functional import cached_property
+from django_htmx.middleware import HtmxDetails
 
 from generations import health, queries
 from generations.models import Theme, User
@@ -13,6 +14,7 @@ class HtmxHttpRequest(HttpRequest):
     """A request of somebody who is signed in, as the views behind ``login_required`` get it."""
 
     user: User
+    htmx: HtmxDetails
 
 
 @dataclass

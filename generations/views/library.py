@@ -63,7 +63,7 @@ class Filters:
     def apply(self, tasks: QuerySet[Task]) -> QuerySet[Task]:
         tasks = tasks.filter(state__in=STATES[self.state])
         if self.person:
-            tasks = tasks.filter(owner=self.person)
+            tasks = tasks.filter(owner=int(self.person))
         if self.mode:
             tasks = tasks.filter(mode=self.mode)
         for word in self.search.split()[:8]:

@@ -61,9 +61,7 @@ def feed_context(request: HtmxHttpRequest) -> dict[str, object]:
     asked = Watch.read(request.GET)
     before = uuid_or_none(request.GET.get("before", ""))
     cursor = asked.cursor if request.htmx and before else queries.newest_change(request.user, asked.scope)
-    page = queries.feed(
-        request.user, scope=asked.scope, state=asked.state, search=asked.search, before=before
-    )
+    page = queries.feed(request.user, scope=asked.scope, state=asked.state, search=asked.search, before=before)
     edges = asked if request.htmx and before else replace(asked, oldest=None, newest=None)
     return {
         "watch": replace(edges.showing(page.tasks), cursor=cursor).at_pace(request.user),

@@ -125,11 +125,24 @@ on("keydown", (event) => {
 
 /* The pictures stay when only the options change; what is open stays open. */
 let moreWasOpen = false;
-on("htmx:beforeSwap", () => (moreWasOpen = Boolean(one("#more")?.open)));
+let cardsBefore = 0;
+on("htmx:beforeSwap", (event) => {
+  moreWasOpen = Boolean(one("#more")?.open);
+  cardsBefore = event.detail.target.id === "load-more" ? all(".card").length : 0;
+});
 on("htmx:afterSettle", () => {
+  // Reading goes on where the list went on.
+  if (cardsBefore) one(".card-title a", all(".card")[cardsBefore])?.focus({ preventScroll: true });
+  cardsBefore = 0;
   const more = one("#more");
   if (more && moreWasOpen) more.open = true;
   count();
+});
+/* The button that was pressed may be gone with the old card: go on from its successor. */
+on("htmx:load", (event) => {
+  if (document.activeElement === document.body && event.detail.elt.matches(".card[data-state=cancelled]")) {
+    one("a", event.detail.elt).focus();
+  }
 });
 on("htmx:afterSwap", (event) => {
   if (event.detail.requestConfig?.path !== one("#composer")?.getAttribute("action")) return;

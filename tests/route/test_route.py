@@ -80,7 +80,7 @@ def test_four_modes_reach_ready(house: House, tmp_path: Path) -> None:
     ("prompt", "cls", "code"),
     [
         ("[policy] something refused", "content_policy", "TaskPromptPolicyViolation"),
-        ("[policy-late] something refused in the end", "content_policy", "CreationPolicyViolation"),
+        ("[violation] something refused in the end", "content_policy", "CreationPolicyViolation"),
         ("[fail] something that breaks", "provider_unknown", ""),
     ],
 )
@@ -92,13 +92,13 @@ def test_a_failure_says_why_and_costs_nothing(house: House, prompt: str, cls: st
     assert (held["settle"], held["reserve"] + held["release"]) == (0, 0)
 
 
-@pytest.mark.parametrize("word", ["[no-cover]", "[expired-link]", "[unknown-state]", "[throttle]"])
+@pytest.mark.parametrize("word", ["[nocover]", "[expired]", "[unknown]", "[throttle]", "[cut]", "[nourl]"])
 def test_what_may_pass_passes(house: House, word: str) -> None:
     (task_id,) = house.generate(f"{word} a calm sea")
     house.reaches(task_id, "succeeded", 90)
 
 
-@pytest.mark.parametrize("word", ["[html-clip]", "[empty-clip]"])
+@pytest.mark.parametrize("word", ["[html]", "[empty]"])
 def test_what_is_no_clip_is_never_ready(house: House, word: str) -> None:
     (task_id,) = house.generate(f"{word} a calm sea")
     house.reaches(task_id, "archiving")
@@ -111,7 +111,7 @@ def test_what_is_no_clip_is_never_ready(house: House, word: str) -> None:
     assert house.state(task_id) == "archiving"
 
 
-@pytest.mark.parametrize("word", ["[lost]", "[lost-500]"])
+@pytest.mark.parametrize("word", ["[lost]", "[lost500]"])
 def test_a_lost_answer_is_uncertain_and_never_resent(house: House, word: str) -> None:
     (task_id,) = house.generate(f"{word} a calm sea")
     house.reaches(task_id, "uncertain")

@@ -208,13 +208,14 @@ def _parts(demo: bool, sandbox_port: int) -> list[Part]:
     web = [python, "-m", "gunicorn", "videoforge.wsgi:application"]
     web += ["--bind", f"{settings.HOST}:{settings.PORT}", "--worker-class", "gthread", "--workers", "2"]
     # Threads are what slow viewers of clips use up.
-    web += ["--threads", "32", "--preload", "--graceful-timeout", "3", "--log-level", "warning"]
+    web += ["--threads", "32", "--preload", "--graceful-timeout", "3", "--log-level", "warning", "--no-control-socket"]
     web += ["--worker-tmp-dir", _memory_folder(), "--chdir", str(settings.BASE_DIR)]
     parts = [Part("web", web), Part("worker", [python, manage, "qcluster"])]
     if demo:
         sandbox = [python, manage, "sandbox", "--port", str(sandbox_port)]
         sandbox += ["--speed", os.environ.get("SANDBOX_SPEED", "1")]
-        sandbox += ["--clip-height", os.environ.get("SANDBOX_CLIP_HEIGHT", "0")]
+        if os.environ.get("SANDBOX_CLIP_HEIGHT"):
+            sandbox += ["--clip-height", os.environ["SANDBOX_CLIP_HEIGHT"]]
         parts.append(Part("sandbox", sandbox))
     return parts
 

@@ -1,0 +1,190 @@
+"""Signed links that die, and the files behind them, in the manner of S3."""
+
+import hashlib
+import hmac
+import os
+import re
+import secrets
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from email.utils import formatdate, parsedate_to_datetime
+from pathlib import Path
+from urllib.parse import urlencode
+from xml.sax.saxutils import escape
+
+from .books import Books
+from .exchange import Request, Response, Route, bytes_response, route
+from .studio import Folder
+from .tasks import Task
+
+VIDEO_LIFETIME_S = 86_400
+"""Vidu docs: get-generation, links are good for 24 hours."""
+COVER_LIFETIME_S = 3_600
+"""The seed's example signs the cover for an hour, whatever the page says."""
+
+_DATE = "%Y%m%dT%H%M%SZ"
+_BLOCK = 1 << 16
+_RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})", re.ASCII)
+_FILES = {"video.mp4": "video/mp4", "watermarked.mp4": "video/mp4", "cover.jpeg": "image/jpeg"}
+_HTML = b"<!doctype html><title>Please wait</title><p>Your file is being prepared.</p>\n"
+
+Span = tuple[int, int]
+"""First and last byte, both included."""
+
+
+class Signer:
+    """Makes and checks links, with a secret that is kept in the data directory (mode 0600)."""
+
+    def __init__(self, secret_file: Path) -> None:
+        secret_file.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            descriptor = os.open(secret_file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        except FileExistsError:
+            pass
+        else:
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(secrets.token_bytes(32))
+        self._secret = secret_file.read_bytes()
+
+    def _signature(self, path: str, date: str, expires: str) -> str:
+        return hmac.new(self._secret, f"GET\n{path}\n{date}\n{expires}".encode(), hashlib.sha256).hexdigest()
+
+    def link(self, base_url: str, path: str, now: float, lifetime_s: int) -> str:
+        """A link that is good for ``lifetime_s`` seconds from ``now``."""
+        date, expires = datetime.fromtimestamp(now, UTC).strftime(_DATE), str(lifetime_s)
+        query = {
+            "X-Amz-Algorithm": "AWS4-HMAC-SHA256",
+            "X-Amz-Credential": f"SANDBOX/{date[:8]}/sandbox/s3/aws4_request",
+            "X-Amz-Date": date,
+            "X-Amz-Expires": expires,
+            "X-Amz-SignedHeaders": "host",
+            "X-Amz-Signature": self._signature(path, date, expires),
+        }
+        return f"{base_url}{path}?{urlencode(query)}"
+
+    def fault(self, request: Request, now: float) -> str:
+        """Why this link does not open the file; empty when it does."""
+        date, expires = request.value("X-Amz-Date"), request.value("X-Amz-Expires")
+        given = request.value("X-Amz-Signature").encode()
+        if not hmac.compare_digest(given, self._signature(request.path, date, expires).encode()):
+            return "Signature does not match"
+        signed = datetime.strptime(date, _DATE).replace(tzinfo=UTC).timestamp()
+        return "" if signed - 60 <= now < signed + int(expires) else "Request has expired"
+
+
+class Media:
+    """Serves the files of all vendors; a link needs no key."""
+
+    def __init__(self, books: Books, folder: Folder, signer: Signer) -> None:
+        self.books = books
+        self.folder = folder
+        self.signer = signer
+
+    def routes(self) -> list[Route]:
+        """Where the files are."""
+        return [route("GET", "/media/{task_id}/{creation_id}/{name}", self.show)]
+
+    def link(self, base_url: str, task: Task, name: str, now: float) -> str:
+        """A fresh link to a file of a finished task; a stale one where the scenario ``[expired]`` asks for it."""
+        lifetime = COVER_LIFETIME_S if name == "cover.jpeg" else VIDEO_LIFETIME_S
+        if "expired" in task.words and not task.glimpses:
+            now -= 2 * VIDEO_LIFETIME_S
+        return self.signer.link(base_url, f"/media/{task.id}/{task.creation_id}/{name}", now, lifetime)
+
+    def show(self, request: Request, task_id: str, creation_id: str, name: str) -> Response:
+        """The file, a part of it, or S3's refusal."""
+        task = self.books.get(task_id)
+        if task is None or creation_id != task.creation_id or name not in _FILES:
+            return _xml(404, "NoSuchKey", "The specified key does not exist.")
+        self.books.count(task.vendor, task.account, "media")
+        if fault := self.signer.fault(request, time.time()):
+            self.books.glimpse(task.id)
+            return _xml(403, "AccessDenied", fault)
+        return self._odd(request, task, name) or self._file(request, task, name)
+
+    def _odd(self, request: Request, task: Task, name: str) -> Response | None:
+        """What a scenario word answers instead of the file."""
+        if name == "cover.jpeg":
+            return _xml(403, "AccessDenied", "Access Denied") if "nocover" in task.words else None
+        if "html" in task.words:
+            return bytes_response(200, "text/html; charset=utf-8", _HTML)
+        if "empty" in task.words:
+            return bytes_response(200, "video/mp4", b"")
+        whole = request.method == "GET" and "range" not in request.headers
+        if "cut" in task.words and whole and self.books.first_time(f"cut:{task.id}"):
+            return self._broken_off(request, self.folder.video(task.id))
+        return None
+
+    def _broken_off(self, request: Request, path: Path) -> Response:
+        size = path.stat().st_size
+
+        def half() -> Iterator[bytes]:
+            yield from _blocks(path, (0, size // 2 - 1))
+            request.hang_up()
+
+        return Response(200, [*_file_headers(path, "video/mp4"), ("Content-Length", str(size))], half())
+
+    def _file(self, request: Request, task: Task, name: str) -> Response:
+        path = self.folder.cover(task.id) if name == "cover.jpeg" else self.folder.video(task.id)
+        if not path.is_file():
+            return _xml(404, "NoSuchKey", "The specified key does not exist.")
+        headers, size = _file_headers(path, _FILES[name]), path.stat().st_size
+        span = wanted_span(request, headers, size)
+        if span is None:
+            return Response(200, [*headers, ("Content-Length", str(size))], _blocks(path, (0, size - 1)))
+        if span[0] > span[1]:
+            refusal = _xml(416, "InvalidRange", "The requested range is not satisfiable")
+            refusal.headers.append(("Content-Range", f"bytes */{size}"))
+            return refusal
+        part = [("Content-Range", f"bytes {span[0]}-{span[1]}/{size}"), ("Content-Length", str(span[1] - span[0] + 1))]
+        return Response(206, [*headers, *part], _blocks(path, span))
+
+
+def wanted_span(request: Request, headers: list[tuple[str, str]], size: int) -> Span | None:
+    """The bytes a Range header asks for; None for the whole file, an empty span (first > last) for none of it."""
+    asked = _RANGE.fullmatch(request.headers.get("range", "").replace(" ", ""))
+    if not asked or asked.group(1) == asked.group(2) == "" or not _still_the_same(request, dict(headers)):
+        return None
+    first, last = asked.groups()
+    if not first:
+        return (max(0, size - int(last)), size - 1) if int(last) else (1, 0)
+    if last and int(last) < int(first):
+        return None
+    return (int(first), min(size - 1, int(last) if last else size - 1))
+
+
+def _still_the_same(request: Request, headers: dict[str, str]) -> bool:
+    """If-Range: the part is wanted only when the file has not changed (RFC 9110, 13.1.5)."""
+    condition = request.headers.get("if-range", "")
+    if not condition or condition == headers["ETag"]:
+        return True
+    try:
+        return parsedate_to_datetime(condition) == parsedate_to_datetime(headers["Last-Modified"])
+    except ValueError:
+        return False
+
+
+def _file_headers(path: Path, content_type: str) -> list[tuple[str, str]]:
+    state = path.stat()
+    return [
+        ("Content-Type", content_type),
+        ("Accept-Ranges", "bytes"),
+        ("ETag", f'"{state.st_size:x}-{state.st_mtime_ns:x}"'),
+        ("Last-Modified", formatdate(state.st_mtime, usegmt=True)),
+    ]
+
+
+def _blocks(path: Path, span: Span) -> Iterator[bytes]:
+    with path.open("rb") as file:
+        file.seek(span[0])
+        left = span[1] - span[0] + 1
+        while left > 0 and (block := file.read(min(_BLOCK, left))):
+            left -= len(block)
+            yield block
+
+
+def _xml(status: int, code: str, message: str) -> Response:
+    inner = f"<Code>{code}</Code><Message>{escape(message)}</Message><RequestId>{secrets.token_hex(8)}</RequestId>"
+    text = f'<?xml version="1.0" encoding="UTF-8"?>\n<Error>{inner}</Error>'
+    return bytes_response(status, "application/xml", text.encode())

@@ -8,6 +8,7 @@ import uuid
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import PurePath
+from typing import Any
 
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
@@ -26,8 +27,8 @@ MAX_SLENDERNESS = 4
 LONGEST_SIDE = 4096
 MAX_PIXELS = 100_000_000
 FORMATS = ("PNG", "JPEG", "WEBP")
-# Pillow's plugins raise these on cut or malformed files; UnidentifiedImageError is an OSError.
-BROKEN = (OSError, SyntaxError, ValueError, EOFError, IndexError, struct.error)
+# What Pillow's readers raise on cut or malformed files, found by feeding them some ten thousand.
+BROKEN = (OSError, SyntaxError, ValueError, TypeError, LookupError, ArithmeticError, EOFError, struct.error)
 BOMBS = (Image.DecompressionBombError, Image.DecompressionBombWarning)
 
 Image.MAX_IMAGE_PIXELS = MAX_PIXELS
@@ -52,12 +53,12 @@ class Picture:
         return hashlib.sha256(self.content).hexdigest()
 
 
-def store_upload(owner: User, file: UploadedFile) -> Asset:
+def store_upload(owner: User, file: "UploadedFile[Any]") -> Asset:
     """Check and keep an uploaded picture; the same picture again returns the row there is. Raises BadImage."""
     return _store(owner, read_picture(file), PurePath(file.name or "").name[:120])
 
 
-def read_picture(file: UploadedFile) -> Picture:
+def read_picture(file: "UploadedFile[Any]") -> Picture:
     """The upload as a picture fit for every vendor. Raises BadImage."""
     if not file.size:
         raise BadImage(_("This file is empty."))
@@ -96,7 +97,7 @@ def frame_ratio_ok(first: Asset, last: Asset) -> bool:
     return Fraction(4, 5) <= relation <= Fraction(5, 4)
 
 
-def _decode(file: UploadedFile) -> Image.Image:
+def _decode(file: "UploadedFile[Any]") -> Image.Image:
     """Pixels, upright, in sRGB, at most LONGEST_SIDE."""
     file.seek(0)
     image: Image.Image = Image.open(file, formats=FORMATS)
@@ -123,9 +124,7 @@ def _check_shape(width: int, height: int) -> None:
         sentence = _("This picture is %(width)d × %(height)d pixels; each side needs at least %(least)d.")
         raise BadImage(sentence % {**size, "least": MIN_SIDE})
     if max(width, height) >= MAX_SLENDERNESS * min(width, height):
-        sentence = _(
-            "This picture is %(width)d × %(height)d pixels, too long and narrow: it must stay within 1:4 and 4:1."
-        )
+        sentence = _("This picture is %(width)d × %(height)d pixels, too narrow: it must stay between 1:4 and 4:1.")
         raise BadImage(sentence % size)
 
 
@@ -144,7 +143,7 @@ def _in_srgb(image: Image.Image) -> Image.Image:
         else:
             image = converted or image
     if image.mode.startswith("I"):
-        image = image.convert("L")  # 16 bit greys; straight to RGB they would be clipped to white
+        image = image.point(lambda value: value * (1 / 256)).convert("L")  # 16 bit greys would be clipped to white
     return image.convert(wanted)
 
 

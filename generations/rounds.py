@@ -61,8 +61,8 @@ def _take_turn(me: str, wait_seconds: float) -> bool:
 
 
 def _wait_for_turn(me: str, wait_seconds: float) -> bool:
-    end = time.monotonic() + wait_seconds
-    while time.monotonic() < end and _wanted():
+    end, parent = time.monotonic() + wait_seconds, os.getppid()
+    while time.monotonic() < end and _wanted(parent):
         time.sleep(0.5)
         if leases.seize(ACTIVE, me, LEASE_SECONDS):
             return True
@@ -71,15 +71,15 @@ def _wait_for_turn(me: str, wait_seconds: float) -> bool:
     return False
 
 
-def _wanted() -> bool:
-    """False when the cluster stops or has died around us (its orphans belong to process 1)."""
-    return not going_down.value and os.getppid() != 1
+def _wanted(parent: int) -> bool:
+    """False when the cluster stops, or has died around us: then another process is our parent."""
+    return not going_down.value and os.getppid() == parent
 
 
 def _go(me: str, run_seconds: float) -> None:
-    end = time.monotonic() + run_seconds
+    end, parent = time.monotonic() + run_seconds, os.getppid()
     sweep_at = 0.0
-    while (started := time.monotonic()) < end and _wanted() and leases.keep(ACTIVE, me, LEASE_SECONDS):
+    while (started := time.monotonic()) < end and _wanted(parent) and leases.keep(ACTIVE, me, LEASE_SECONDS):
         one_round(sweeping=started >= sweep_at)
         if started >= sweep_at:
             sweep_at = started + SWEEP_EVERY

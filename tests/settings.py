@@ -16,3 +16,6 @@ STORAGES = {
 }
 # A file, not memory: worker and web of the route tests are other processes.
 DATABASES["default"].setdefault("TEST", {})["NAME"] = str(VIDEOFORGE_DATA / "test.sqlite3")
+# WhiteNoise warns about a folder that is not there; tests find static files through the finders.
+(VIDEOFORGE_DATA / "static").mkdir(exist_ok=True)
+WHITENOISE_USE_FINDERS = True

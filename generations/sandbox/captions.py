@@ -168,5 +168,5 @@ class Caption:
             layer.paste(onto, *place)
         frame = round(second * fps)
         clock = f"{frame // fps // 60:02}:{frame // fps % 60:02}:{frame % fps:02}"
-        place = (self.size[0] - self.margin - self.clock_width, self.size[1] - self.margin)
-        ImageDraw.Draw(onto.luma).text(place, clock, WHITE_LUMA - 60, self.clock, anchor="ls")
+        corner = (self.size[0] - self.margin - self.clock_width, self.size[1] - self.margin)
+        ImageDraw.Draw(onto.luma).text(corner, clock, WHITE_LUMA - 60, self.clock, anchor="ls")

@@ -6,6 +6,7 @@ Everything costly is painted once; a frame is then a few pastes.
 import math
 import random
 from collections.abc import Sequence
+from functools import lru_cache
 from itertools import pairwise
 from typing import NamedTuple, Protocol
 
@@ -59,21 +60,26 @@ def mix(one: Colour, other: Colour, share: float) -> Colour:
 
 
 def gradient(size: Size, stops: Sequence[tuple[float, Colour]]) -> Image.Image:
-    """Colours from top (0) to bottom (1), with a grain of one step so that they do not show as bands."""
+    """Colours from top (0) to bottom (1), with a grain of two steps so that they do not show as bands."""
     column = Image.new("RGB", (1, size[1]))
     for y in range(size[1]):
         place = y / max(1, size[1] - 1)
         column.putpixel((0, y), _stop_colour(stops, place))
-    grain = Image.effect_noise((256, 256), 3).point([(value - 128) // 2 + 128 for value in range(256)])
-    grain = grain.resize(size, Image.Resampling.NEAREST) if size[0] * size[1] < 256 else _tiled(grain, size)
+    grain = _grain(size)
     return ImageChops.add(column.resize(size), Image.merge("RGB", (grain, grain, grain)), 1, -128)
 
 
-def _tiled(tile: Image.Image, size: Size) -> Image.Image:
+@lru_cache(maxsize=1)
+def _grain_tile() -> Image.Image:
+    noise = random.Random(0).randbytes(256 * 256)  # noqa: S311 - a picture, not a secret
+    return Image.frombytes("L", (256, 256), noise.translate(bytes(126 + value // 52 for value in range(256))))
+
+
+def _grain(size: Size) -> Image.Image:
     whole = Image.new("L", size)
-    for x in range(0, size[0], tile.width):
-        for y in range(0, size[1], tile.height):
-            whole.paste(tile, (x, y))
+    for x in range(0, size[0], 256):
+        for y in range(0, size[1], 256):
+            whole.paste(_grain_tile(), (x, y))
     return whole
 
 

@@ -9,8 +9,9 @@ import logging
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, BinaryIO
+from typing import Any
 
+from django.core.files.base import File
 from django.db.models.fields.files import FieldFile
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
@@ -59,13 +60,14 @@ def read_range(header: str, size: int) -> Span | None:
 class Slice:
     """A part of an open file. ``fileno`` lets gunicorn send it from the kernel, at the place it was seeked to."""
 
-    def __init__(self, file: BinaryIO, span: Span) -> None:
+    def __init__(self, file: "File[bytes]", span: Span) -> None:
         file.seek(span.start)
         self._file = file
         self._left = span.length
 
     def fileno(self) -> int:
-        return self._file.fileno()
+        descriptor: int = self._file.fileno()
+        return descriptor
 
     def read(self, size: int = -1) -> bytes:
         wanted = self._left if size < 0 else min(size, self._left)
@@ -111,7 +113,7 @@ def serve(
     return _respond(request, opened, size, span, {**headers, "Content-Type": content_type})
 
 
-def _open(file: FieldFile) -> tuple[BinaryIO, int]:
+def _open(file: FieldFile) -> "tuple[File[bytes], int]":
     try:
         opened = file.storage.open(file.name or "", "rb")
         return opened, opened.size
@@ -135,7 +137,7 @@ def _wanted_span(request: HttpRequest, size: int, etag: str) -> Span | None:
 
 
 def _respond(
-    request: HttpRequest, opened: BinaryIO, size: int, span: Span | None, headers: Mapping[str, str]
+    request: HttpRequest, opened: "File[bytes]", size: int, span: Span | None, headers: Mapping[str, str]
 ) -> HttpResponseBase:
     sent = span or Span(0, size)
     headers = {**headers, "Content-Length": str(sent.length)}

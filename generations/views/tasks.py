@@ -1,13 +1,14 @@
 """The home page with composer and feed, and the page of one task."""
 
 from dataclasses import replace
+from typing import Any
 from uuid import UUID
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import PermissionDenied
 from django.db.models import prefetch_related_objects
-from django.http import HttpResponse
+from django.http import HttpResponse, QueryDict
 from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.utils.translation import gettext_lazy, ngettext
@@ -29,6 +30,8 @@ CANCELLED_WORDS = {
     Cancelled.ASKED: gettext_lazy("The vendor was asked to cancel."),
     Cancelled.TOO_LATE: gettext_lazy("Too late to cancel: the clip is already being made."),
 }
+KEPT_PICTURES = ("asset", "first_asset", "last_asset")
+PICTURE_FIELDS = ("images", "first_image", "last_image", *KEPT_PICTURES)
 STARTERS = (
     gettext_lazy("A lighthouse at dusk, slow push-in, waves below, warm light sweeping through fog"),
     gettext_lazy("Macro shot of ink blooming in water, deep blue on white, studio light, very slow"),
@@ -73,11 +76,17 @@ def feed_context(request: HtmxHttpRequest) -> dict[str, object]:
     }
 
 
+def typed_in(data: QueryDict) -> dict[str, Any]:
+    """A form's values for showing them again: each name's last one, as for a form, but all of the pictures."""
+    return data.dict() | {name: data.getlist(name) for name in ("asset",) if name in data}
+
+
 def composer_context(request: HtmxHttpRequest, form: GenerateForm) -> dict[str, object]:
     source = uuid_or_none(str(form["remix_of"].value() or ""))
     return {
         "form": form,
         "params": form.params,
+        "picture_errors": [error for name in PICTURE_FIELDS for error in form.errors.get(name, ())],
         "counts": range(1, MAX_COUNT + 1),
         "remix_of": queries.tasks_for(request.user).filter(pk=source).first() if source else None,
     }
@@ -88,7 +97,7 @@ def composer_context(request: HtmxHttpRequest, form: GenerateForm) -> dict[str, 
 def task_create(request: HtmxHttpRequest) -> HttpResponse:
     """One press of Generate. Without scripts the same form also renews its options, which sends nothing."""
     if "update" in request.POST:
-        return home_again(request, GenerateForm(user=request.user, initial=request.POST.dict()))
+        return home_again(request, GenerateForm(user=request.user, initial=typed_in(request.POST)))
     form = GenerateForm(request.POST, request.FILES, user=request.user)
     if not form.is_valid():
         if request.htmx:
@@ -106,7 +115,8 @@ def task_create(request: HtmxHttpRequest) -> HttpResponse:
 def created_context(request: HtmxHttpRequest, tasks: list[Task], created: str) -> dict[str, object]:
     """The composer as it was, with a new request id and empty slots, and the cards that the page lacks."""
     watch = Watch.read(request.POST)
-    kept = {name: value for name, value in request.POST.items() if name not in ("request_id", "remix_of")}
+    renewed = ("request_id", "remix_of", *KEPT_PICTURES)
+    kept = {name: value for name, value in request.POST.items() if name not in renewed}
     # The same press sent twice answers with the same tasks; their cards are there already.
     new = [task for task in reversed(tasks) if watch.newest is None or task.pk > watch.newest]
     fresh = queries.tasks_for(request.user).filter(pk__in=[task.pk for task in new]).order_by("-pk")
@@ -126,7 +136,7 @@ def home_again(request: HtmxHttpRequest, form: GenerateForm, status: int = 200) 
 @login_required
 @require_GET
 def composer_params(request: HtmxHttpRequest) -> HttpResponse:
-    form = GenerateForm(user=request.user, initial=request.GET.dict())
+    form = GenerateForm(user=request.user, initial=typed_in(request.GET))
     context = composer_context(request, form)
     return varied(render(request, "generations/partials/params_news.html", context))
 

@@ -48,7 +48,7 @@ new MutationObserver((changes) => {
     const leave = () => (element.matches(":hover, :focus-within") ? setTimeout(leave, 2000) : element.remove());
     setTimeout(leave, 8000);
   }
-}).observe(one("#toasts"), { childList: true });
+}).observe(document.body, { childList: true, subtree: true }); // going back renews the whole body
 
 /* --- Confirm -------------------------------------------------------------------------------------------------- */
 
@@ -68,14 +68,15 @@ const clicks = {
   "[data-dismiss]": (button) => button.closest(".toast").remove(),
   "[data-retry]": () => htmx.trigger(document.body, "resume"),
   "[data-copy]": (button) => copy(button),
-  "[data-clear-slot]": (button) => clearSlot(button.closest(".slot-box")),
+  "[data-clear-slot]": (button) => setFiles(one("input[type=file]", button.closest(".slot-box")), []),
   "[data-swap-slots]": (button) => swapSlots(button.closest("[data-slots]")),
   "[data-starter]": (link, event) => {
     event.preventDefault();
-    one("#prompt").value = link.dataset.starter;
+    const prompt = one("#prompt");
+    prompt.value = link.dataset.starter;
     location.hash = "compose";
-    count();
-    one("#prompt").focus();
+    prompt.dispatchEvent(new Event("input", { bubbles: true }));
+    prompt.focus();
   },
 };
 on("click", (event) => {
@@ -115,9 +116,17 @@ function count() {
   const output = one("#prompt-count");
   output.textContent = limit ? `${prompt.value.length} / ${limit}` : prompt.value.length;
   output.classList.toggle("error", limit > 0 && prompt.value.length > limit);
-  stored.set("draft", prompt.value);
 }
-on("input", (event) => event.target.id === "prompt" && count());
+function restoreDraft() {
+  const prompt = one("#prompt");
+  if (prompt && !prompt.value) prompt.value = stored.get("draft");
+  count();
+}
+on("input", (event) => {
+  if (event.target.id !== "prompt") return;
+  stored.set("draft", event.target.value);
+  count();
+});
 on("keydown", (event) => {
   if (event.key === "Escape") for (const menu of all("[data-menu][open]")) menu.open = false;
   if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) one("#composer button[type=submit]")?.click();
@@ -136,7 +145,7 @@ on("htmx:afterSettle", () => {
   cardsBefore = 0;
   const more = one("#more");
   if (more && moreWasOpen) more.open = true;
-  count();
+  restoreDraft();
 });
 /* The button that was pressed may be gone with the old card: go on from its successor. */
 on("htmx:load", (event) => {
@@ -162,6 +171,7 @@ function showPicture(input) {
   const box = input.closest(".slot-box");
   one("img", box)?.remove();
   const file = input.files[0];
+  one("input[type=hidden]", box).value = "";
   one("[data-clear-slot]", box).hidden = !file;
   if (!file) return;
   const image = Object.assign(new Image(), { src: URL.createObjectURL(file), alt: "" });
@@ -174,16 +184,21 @@ function setFiles(input, files) {
   input.files = transfer.files;
   showPicture(input);
 }
-function clearSlot(box) {
-  const kept = one("[data-kept]", box);
-  if (kept) kept.remove();
-  setFiles(one("input[type=file]", box), []);
-}
 function swapSlots(slots) {
-  const [first, last] = all("input[type=file]", slots);
-  const files = [[...first.files], [...last.files]];
-  setFiles(first, files[1]);
-  setFiles(last, files[0]);
+  const [first, last] = all(".slot-box", slots);
+  const [ours, theirs] = [first, last].map((box) => one("input[type=file]", box));
+  const files = [[...ours.files], [...theirs.files]];
+  const kept = [first, last].map((box) => [one("input[type=hidden]", box).value, one("img", box)]);
+  setFiles(ours, files[1]);
+  setFiles(theirs, files[0]);
+  keep(first, ...kept[1]);
+  keep(last, ...kept[0]);
+}
+function keep(box, id, image) {
+  one("input[type=hidden]", box).value = id;
+  if (!id) return;
+  one("input[type=file]", box).before(image);
+  one("[data-clear-slot]", box).hidden = false;
 }
 /* Pictures that are dropped or pasted go into the slot they fall on, then into the free ones. */
 function fill(slots, files, first) {
@@ -240,5 +255,4 @@ on("keydown", (event) => event.key === "Escape" && stopPreview());
 
 /* --- Start ---------------------------------------------------------------------------------------------------- */
 
-if (one("#prompt") && !one("#prompt").value) one("#prompt").value = stored.get("draft");
-count();
+restoreDraft();

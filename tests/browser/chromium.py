@@ -26,5 +26,5 @@ def sign_in(page: Page, url: str, username: str = "demo") -> None:
     page.goto(f"{url}/accounts/sign-in/")
     page.fill("[name=username]", username)
     page.fill("[name=password]", PASSWORD)
-    page.click("button[type=submit]")
+    page.click("main form button")
     page.wait_for_url(f"{url}/")

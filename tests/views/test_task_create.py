@@ -1,8 +1,10 @@
 import uuid
 
-from generations.models import ProviderKey, Task, User
-from tests.factories import make_task
-from tests.views.pages import composer_fields, htmx, signed_in
+from django.core.files.uploadedfile import SimpleUploadedFile
+
+from generations.models import Asset, ProviderKey, Task, User
+from tests.factories import make_asset, make_task, picture_bytes
+from tests.views.pages import Form, composer_fields, htmx, signed_in
 
 
 def test_a_press_makes_tasks_and_answers_with_their_cards(alice: User, key: ProviderKey) -> None:
@@ -89,3 +91,42 @@ def test_a_remix_remembers_its_source(alice: User, bob: User, key: ProviderKey) 
     client = signed_in(bob)
     client.post("/tasks/", composer_fields(client, f"/?from={source.pk}", count="1"))
     assert Task.objects.get(owner=bob).remix_of == source
+
+
+def test_pictures_go_in_and_come_back_with_a_remix(alice: User, key: ProviderKey) -> None:
+    client = signed_in(alice)
+    fields = composer_fields(client, prompt="From red to blue", mode="start-end2video", count="1")
+    del fields["aspect_ratio"]
+    first = SimpleUploadedFile("a.jpg", picture_bytes(640, 360, colour="#aa4444"))
+    last = SimpleUploadedFile("b.jpg", picture_bytes(640, 360, colour="#4444aa"))
+    done = client.post("/tasks/", fields | {"first_image": first, "last_image": last}, headers=htmx())
+    assert done.status_code == 200, done.content.decode()
+    used = list(Task.objects.get().task_inputs.values_list("asset_id", flat=True))
+    # The slots are empty again after the press; a remix fills them.
+    assert str(used[0]) not in Form(done.content.decode(), "composer").fields.values()
+    remix = composer_fields(client, f"/?from={Task.objects.get().pk}")
+    assert (remix["first_asset"], remix["last_asset"]) == (str(used[0]), str(used[1]))
+
+
+def test_a_good_picture_survives_a_refused_form(alice: User, key: ProviderKey) -> None:
+    client = signed_in(alice)
+    fields = composer_fields(client, prompt="From red", mode="start-end2video", count="1")
+    del fields["aspect_ratio"]
+    first = SimpleUploadedFile("a.jpg", picture_bytes(640, 360))
+    bad = SimpleUploadedFile("b.jpg", b"not a picture")
+    refused = client.post("/tasks/", fields | {"first_image": first, "last_image": bad})
+    assert refused.status_code == 422
+    again = Form(refused.content.decode(), "composer").fields
+    assert again["first_asset"] == str(Asset.objects.get().pk)
+    assert again["last_asset"] == ""
+    assert b'id="error-pictures"' in refused.content
+
+
+def test_somebody_elses_picture_is_not_there(alice: User, charlie: User, key: ProviderKey) -> None:
+    client = signed_in(charlie)
+    asset = make_asset(alice)
+    fields = composer_fields(client, prompt="x", mode="img2video", count="1", asset=str(asset.pk))
+    del fields["aspect_ratio"]
+    response = client.post("/tasks/", fields, headers=htmx())
+    assert response.status_code == 422
+    assert f"/media/assets/{asset.pk}/" not in response.content.decode()

@@ -1,0 +1,100 @@
+"""What ``#params`` shows, as plain values."""
+
+from dataclasses import dataclass
+
+from generations.providers.base import Money
+from generations.providers.catalog import Estimate, Offer
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """One value of a setting. A disabled one says in ``reason`` what would make it possible."""
+
+    value: str
+    label: str
+    checked: bool = False
+    disabled: bool = False
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Toggle:
+    """A setting that is on or off. Disabled and checked: always on with this model."""
+
+    name: str
+    label: str
+    checked: bool
+    disabled: bool = False
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """A place for one picture: the file field of its upload, and the field that keeps an earlier upload's id.
+
+    Several slots share both names where only their order matters; ``id`` is unique on the page.
+    """
+
+    id: str
+    upload: str
+    kept: str
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
+class Pictures:
+    """How many pictures this mode takes, and where. No slot: none."""
+
+    least: int = 0
+    most: int = 0
+    slots: tuple[Slot, ...] = ()
+
+    @property
+    def named(self) -> bool:
+        """Whether each picture has a part of its own, as first and last frame have."""
+        return len({slot.kept for slot in self.slots}) > 1
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """The live estimate for ``count`` variants; ``each`` is None where no price is known."""
+
+    count: int
+    each: Estimate | None = None
+
+    @property
+    def total(self) -> Money | None:
+        return Money(self.each.amount.amount * self.count, self.each.amount.unit) if self.each else None
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """Settings that go together: what the page shows as selected. ``duration`` 0 leaves it to the vendor."""
+
+    resolution: str
+    duration: int
+    aspect_ratio: str = ""
+    style: str = ""
+    movement_amplitude: str = ""
+    audio: bool = False
+    bgm: bool = False
+    off_peak: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Params:
+    """Everything there is to choose. ``offer`` is None when this vendor offers nothing at all."""
+
+    offer: Offer | None
+    modes: tuple[Option, ...]
+    models: tuple[Option, ...] = ()
+    resolutions: tuple[Option, ...] = ()
+    durations: tuple[Option, ...] = ()
+    aspect_ratios: tuple[Option, ...] = ()  # empty: the picture decides
+    styles: tuple[Option, ...] = ()
+    movements: tuple[Option, ...] = ()
+    toggles: tuple[Toggle, ...] = ()
+    pictures: Pictures = Pictures()
+    chosen: Chosen | None = None
+    cost: Cost = Cost(1)
+    notes: tuple[str, ...] = ()

@@ -1,0 +1,240 @@
+"""The form behind Generate, for the page and for the command line: what it accepts, the vendor takes."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+from uuid import UUID, uuid4
+
+from django import forms
+from django.core.exceptions import ValidationError
+from django.core.files.uploadedfile import UploadedFile
+from django.utils.datastructures import MultiValueDict
+from django.utils.functional import cached_property
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from generations import lifecycle, queries
+from generations.choices import MAX_COUNT, Params, choices_for, rules
+from generations.forms.checks import MAX_SEED, picture_problems, settings_problems
+from generations.forms.fields import IdField, IdsField, PromptField, SwitchField, UploadField, UploadsField, as_list
+from generations.forms.pictures import FilledSlot, Picture, Tray, fill_slots, look_up
+from generations.models import Batch, KeyState, ProviderKey, Task, User, Visibility
+from generations.models.tasks import MODE_CHOICES
+from generations.providers import PROVIDERS, catalog
+from generations.providers.base import Mode
+from generations.providers.catalog import Offer, Switch
+
+SETTINGS = ("resolution", "duration", "aspect_ratio", "style", "movement_amplitude", *rules.SWITCHES, "count")
+NO_MODE = gettext_lazy("There is no such mode. Choose text2video, img2video, start-end2video or reference2video.")
+
+
+class GenerateForm(forms.Form):
+    """Nothing is bent on submit: a value that the chosen model does not take is an error at its field.
+
+    Left out means the model's default. Uploads that are good themselves survive a failed submit, see ``slots``.
+    """
+
+    request_id = forms.UUIDField(required=False, initial=uuid4, widget=forms.HiddenInput)
+    remix_of = forms.UUIDField(required=False, widget=forms.HiddenInput, label=gettext_lazy("Remix of"))
+    mode = forms.ChoiceField(
+        choices=MODE_CHOICES, label=gettext_lazy("Mode"), error_messages={"invalid_choice": NO_MODE}
+    )
+    key = forms.CharField(required=False, label=gettext_lazy("Key"))
+    model = forms.CharField(label=gettext_lazy("Model"), error_messages={"required": gettext_lazy("Choose a model.")})
+    prompt = PromptField(required=False, label=gettext_lazy("Prompt"))
+    first_image = UploadField(label=gettext_lazy("First frame"))
+    last_image = UploadField(label=gettext_lazy("Last frame"))
+    images = UploadsField(label=gettext_lazy("Pictures"))
+    first_asset = IdField(label=gettext_lazy("First frame"))
+    last_asset = IdField(label=gettext_lazy("Last frame"))
+    asset = IdsField(label=gettext_lazy("Pictures"))
+    resolution = forms.CharField(required=False, label=gettext_lazy("Resolution"))
+    duration = forms.IntegerField(required=False, label=gettext_lazy("Duration"))
+    aspect_ratio = forms.CharField(required=False, label=gettext_lazy("Aspect ratio"))
+    count = forms.IntegerField(required=False, min_value=1, max_value=MAX_COUNT, label=gettext_lazy("Variants"))
+    seed = forms.IntegerField(required=False, min_value=0, max_value=MAX_SEED, label=gettext_lazy("Seed"))
+    style = forms.CharField(required=False, label=gettext_lazy("Style"))
+    movement_amplitude = forms.CharField(required=False, label=gettext_lazy("Movement"))
+    audio = SwitchField(label=gettext_lazy("Sound"))
+    bgm = SwitchField(label=gettext_lazy("Background music"))
+    off_peak = SwitchField(label=gettext_lazy("Off-peak"))
+    visibility = forms.ChoiceField(
+        required=False, choices=Visibility.choices, initial=Visibility.TEAM, label=gettext_lazy("Visible to")
+    )
+
+    def __init__(
+        self,
+        data: Mapping[str, Any] | None = None,
+        files: "MultiValueDict[str, UploadedFile[Any]] | None" = None,
+        *,
+        user: User,
+        initial: dict[str, Any] | None = None,
+    ) -> None:
+        super().__init__(data, files, initial=initial)
+        self.user = user
+        self.offer: Offer | None = None
+        self.pictures: list[Picture] = []
+
+    # --- What the page shows ---------------------------------------------------------------------------------
+
+    @cached_property
+    def keys(self) -> list[ProviderKey]:
+        """Keys that take new work."""
+        return list(ProviderKey.objects.filter(state=KeyState.ACTIVE, problem=""))
+
+    @cached_property
+    def chosen_key(self) -> ProviderKey | None:
+        """The key that was asked for, else the one this person used last, else the first; None without any."""
+        asked = str(self["key"].value() or "")
+        return self._key_named(asked) or self._usual_key()
+
+    @cached_property
+    def params(self) -> Params:
+        """The settings as the page shows them: valid ones, with notes on what had to move."""
+        provider = self.chosen_key.provider if self.chosen_key else next(filter(catalog.offers, PROVIDERS))
+        wanted = {name: self[name].value() for name in SETTINGS}
+        return choices_for(provider, str(self["mode"].value() or ""), str(self["model"].value() or ""), wanted)
+
+    @cached_property
+    def slots(self) -> list[FilledSlot]:
+        """The places for pictures, with those that an earlier submit or a remix left there."""
+        if self.is_bound:
+            self.is_valid()  # this is what collects the pictures
+        return fill_slots(self.params.pictures.slots, self.pictures if self.is_bound else self._initial_pictures())
+
+    def _initial_pictures(self) -> list[Picture]:
+        names = ("first_asset", "last_asset") if self.params.pictures.named else ("asset",)
+        ids = [_uuid_or_none(each) for name in names for each in as_list(self[name].value())]
+        found = look_up(self.user, ids)
+        return [found.get(pk) for pk in ids]
+
+    def _key_named(self, asked: str) -> ProviderKey | None:
+        return next((key for key in self.keys if asked in (str(key.pk), key.label)), None)
+
+    def _usual_key(self) -> ProviderKey | None:
+        if len(self.keys) < 2:
+            return next(iter(self.keys), None)
+        last = Task.objects.filter(owner=self.user).order_by("-pk").values_list("key_id", flat=True).first()
+        return next((key for key in self.keys if key.pk == last), self.keys[0])
+
+    # --- What is accepted ------------------------------------------------------------------------------------
+
+    def clean_key(self) -> ProviderKey:
+        asked = self.cleaned_data["key"]
+        key = self._key_named(asked) if asked else self._usual_key()
+        if key is not None:
+            return key
+        if not self.keys:
+            raise ValidationError(_("No key takes new work at the moment. An administrator has to look at the keys."))
+        names = rules.any_of(f"“{each.label}”" for each in self.keys)
+        raise ValidationError(_("This key takes no new work. Choose %(keys)s.") % {"keys": names})
+
+    def clean_request_id(self) -> UUID:
+        request_id: UUID = self.cleaned_data["request_id"] or uuid4()
+        if Batch.objects.filter(request_id=request_id).exclude(owner=self.user).exists():
+            raise ValidationError(_("This form was sent by somebody else already. Load the page again."))
+        return request_id
+
+    def clean_remix_of(self) -> Task | None:
+        source = self.cleaned_data["remix_of"]
+        task = queries.tasks_for(self.user).filter(pk=source).first() if source else None
+        if source and task is None:
+            raise ValidationError(_("The clip that this is a remix of is not there any more."))
+        return task
+
+    def clean(self) -> dict[str, Any]:
+        """Look at the pictures first, so that good ones are kept whatever else is wrong."""
+        super().clean()
+        key, mode = self.cleaned_data.get("key"), self.cleaned_data.get("mode", "")
+        self.offer = self._find_offer(key.provider, mode) if key and mode else None
+        tray = Tray(self.user, self.cleaned_data)
+        self.pictures = tray.collect(mode, single=self.offer is not None and self.offer.max_images == 1)
+        self._add(tray.problems)
+        if self.offer is not None and key is not None:
+            self._add(settings_problems(self.offer, self.cleaned_data))
+            self._add(picture_problems(self.offer, self.pictures, key.translator))
+        return self.cleaned_data
+
+    def _find_offer(self, provider: str, mode: str) -> Offer | None:
+        model = self.cleaned_data.get("model")
+        models = catalog.models(provider, Mode(mode))
+        words = {"mode": rules.mode_label(mode), "provider": rules.provider_name(provider)}
+        if not models:
+            self.add_error("mode", _("%(provider)s does not offer “%(mode)s”.") % words)
+            return None
+        offer = catalog.get_offer(provider, model, Mode(mode)) if model else None
+        if model and offer is None:
+            words |= {"model": rules.model_label(model), "models": rules.any_of(each.label for each in models)}
+            self.add_error("model", _("%(model)s is not offered for “%(mode)s”. Choose %(models)s.") % words)
+        return offer
+
+    def _add(self, problems: Iterable[tuple[str, str]]) -> None:
+        """One error a field is enough: the first is the cause of the others."""
+        for field, sentence in problems:
+            if not self.has_error(field):
+                self.add_error(field, sentence)
+
+    # --- What is made ----------------------------------------------------------------------------------------
+
+    def save(self) -> list[Task]:
+        """Press Generate: the new tasks, or for a request id that was used before those of its first press."""
+        offer, asked = self.offer, self.cleaned_data
+        if offer is None or not self.is_valid():
+            raise ValueError("only a valid form can be saved")
+        resolution = asked["resolution"] or offer.default_resolution
+        duration = asked["duration"]
+        return lifecycle.create(
+            owner=self.user,
+            key=asked["key"],
+            request_id=asked["request_id"],
+            offer=offer,
+            prompt=asked["prompt"],
+            duration=rules.default_duration(offer, resolution) if duration is None else duration,
+            resolution=resolution,
+            aspect_ratio=asked["aspect_ratio"] or offer.default_aspect_ratio,
+            seed=asked["seed"] or None,  # to the vendors 0 is a random one too
+            audio=self._switch(offer, "audio") if offer.audio in (Switch.OPTIONAL, Switch.DEFAULT_ON) else None,
+            off_peak=self._switch(offer, "off_peak"),
+            options=self._options(offer),
+            images=[picture for picture in self.pictures if picture],
+            count=asked["count"] or 1,
+            visibility=asked["visibility"] or Visibility.TEAM,
+            remix_of=asked["remix_of"],
+        )
+
+    def _switch(self, offer: Offer, name: str) -> bool:
+        value = self.cleaned_data[name]
+        return rules.default_of(offer, name) if value is None else bool(value)
+
+    def _options(self, offer: Offer) -> dict[str, Any]:
+        """Only what was chosen: a vendor may refuse a field that has no effect."""
+        options = {name: self.cleaned_data[name] for name in ("style", "movement_amplitude") if self.cleaned_data[name]}
+        bgm = self._switch(offer, "bgm")
+        return {**options, "bgm": bgm} if bgm or offer.bgm is Switch.DEFAULT_ON else options
+
+
+def remix_of(task: Task) -> dict[str, Any]:
+    """The ``initial`` for making something like this task again: all of it but the seed."""
+    switches = {"audio": task.audio, "off_peak": task.off_peak, "bgm": task.options.get("bgm")}
+    ids = [str(pk) for pk in task.task_inputs.order_by("position").values_list("asset_id", flat=True)]
+    frames = dict(zip(("first_asset", "last_asset"), ids, strict=False)) if task.mode == Mode.START_END else {}
+    return {
+        "remix_of": str(task.pk),
+        "mode": task.mode,
+        "key": str(task.key_id),
+        "model": task.model,
+        "prompt": task.prompt_text,
+        "resolution": task.resolution,
+        "duration": task.duration,
+        "aspect_ratio": task.aspect_ratio,
+        "visibility": task.visibility,
+        **{name: task.options.get(name, "") for name in ("style", "movement_amplitude")},
+        **{name: "on" if on else "off" for name, on in switches.items() if on is not None},
+        **(frames or {"asset": ids}),
+    }
+
+
+def _uuid_or_none(value: Any) -> UUID | None:
+    try:
+        return UUID(str(value))
+    except ValueError:
+        return None

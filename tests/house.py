@@ -136,9 +136,13 @@ class House:
         wait_for(lambda: self.state(task_id) == state, seconds, what=f"{state}, is {self.state(task_id)}")
 
     def books(self) -> dict[str, Any]:
-        """What the pretend vendor wrote down."""
-        found: dict[str, Any] = httpx.get(f"{self.sandbox}/_sandbox/books").json()
+        """What the pretend vendor wrote down, by its name for the key."""
+        found: dict[str, Any] = httpx.get(f"{self.sandbox}/_sandbox/books").json()["vidu"]
         return found
+
+    def payloads(self) -> list[str]:
+        """The pass-through token of every task that the vendor made."""
+        return [task["payload"] for account in self.books().values() for task in account["tasks"]]
 
     def members(self, part: str) -> list[int]:
         """All living processes of web, worker or sandbox, the main one first."""

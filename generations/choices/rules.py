@@ -1,6 +1,6 @@
 """What an offer takes, and how to say it: shared by the page that shows and the form that refuses."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 from django.utils.translation import gettext as _
@@ -115,9 +115,11 @@ def any_of(words: Iterable[str]) -> str:
     return _("%(most)s or %(last)s") % {"most": ", ".join(most), "last": last} if most else last
 
 
-def seconds_words(durations: Iterable[int]) -> str:
+def seconds_words(durations: Collection[int]) -> str:
     """ "1–16 s" for an unbroken run, else "4 or 8 s"; 0 is the length that the vendor chooses."""
     ordered = sorted(set(durations) - {0})
+    if not ordered:
+        return _("automatic")
     if len(ordered) > 2 and ordered[-1] - ordered[0] == len(ordered) - 1:
         words = _("%(first)d–%(last)d s") % {"first": ordered[0], "last": ordered[-1]}
     else:

@@ -129,7 +129,10 @@ def _nearest(asked: str, allowed: Sequence[str], measure: Callable[[str], float]
     size = _measured(measure, asked)
     sizes = {value: _measured(measure, value) for value in allowed}
     known = {value: each for value, each in sizes.items() if each is not None and value != "0"}
-    return min(known, key=lambda value: abs(known[value] - size)) if known and size is not None else None
+    if not known or size is None:
+        return None
+    # Rounded, so that of two values at one distance the first wins: 3:4 becomes 9:16 rather than 1:1.
+    return min(known, key=lambda value: round(abs(known[value] - size), 6))
 
 
 def _measured(measure: Callable[[str], float], value: str) -> float | None:

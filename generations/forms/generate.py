@@ -177,9 +177,9 @@ class GenerateForm(forms.Form):
 
     def save(self) -> list[Task]:
         """Press Generate: the new tasks, or for a request id that was used before those of its first press."""
-        offer, asked = self.offer, self.cleaned_data
-        if offer is None or not self.is_valid():
+        if not self.is_valid() or self.offer is None:
             raise ValueError("only a valid form can be saved")
+        offer, asked = self.offer, self.cleaned_data
         resolution = asked["resolution"] or offer.default_resolution
         duration = asked["duration"]
         return lifecycle.create(

@@ -5,8 +5,8 @@ import re
 SCENARIOS: dict[str, str] = {
     "policy": "The create is refused: 400 TaskPromptPolicyViolation.",
     "unavailable": "The create is refused: 400 ModelUnavailable.",
-    "throttle": "The first create with a given payload gets 429 TooManyRequests, Retry-After: 2. The next passes.",
-    "quota": "The first create with a given payload gets 429 QuotaExceeded. The next passes.",
+    "throttle": "The first create with a given prompt gets 429 TooManyRequests, Retry-After: 2. The next passes.",
+    "quota": "The first create with a given prompt gets 429 QuotaExceeded. The next passes.",
     "lost": "The task is accepted and booked, then the connection is dropped without an answer.",
     "lost500": "The task is accepted and booked, then the answer is 500 InternalServiceFailure.",
     "violation": "The task runs to its end and fails there with CreationPolicyViolation; nothing is charged.",

@@ -116,7 +116,8 @@ class Vidu:
             raise refused(400, "TaskPromptPolicyViolation", "prompt policy violation")
         if "unavailable" in task_words:
             raise refused(400, "ModelUnavailable", "model unavailable")
-        digest = hashlib.sha256((ask.payload or f"{ask.model} {ask.prompt}").encode()).hexdigest()
+        # Not by payload: whoever tries again may well send another one.
+        digest = hashlib.sha256(f"{ask.model} {ask.prompt}".encode()).hexdigest()
         if "throttle" in task_words and self.books.first_time(f"throttle:{account}:{digest}"):
             raise refused(429, "TooManyRequests", "too many requests", ("Retry-After", "2"))
         if "quota" in task_words and self.books.first_time(f"quota:{account}:{digest}"):

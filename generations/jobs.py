@@ -3,7 +3,6 @@
 The names stand in queue rows; a name that was ever released keeps working.
 """
 
-
 from generations import dispatch as dispatching
 from generations import keys, rounds, saving
 from generations.models import Task

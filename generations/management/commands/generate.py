@@ -4,13 +4,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-from django.core.files.uploadedfile import SimpleUploadedFile
+from django.core.files.uploadedfile import SimpleUploadedFile, UploadedFile
 from django.core.management.base import BaseCommand, CommandParser
 from django.utils.datastructures import MultiValueDict
 
 from generations.forms import GenerateForm
 from generations.models import ProviderKey, User
-from generations.providers import catalog
 from generations.providers.base import Mode
 
 SETTINGS = ("duration", "resolution", "aspect_ratio")
@@ -49,7 +48,7 @@ class Command(BaseCommand):
 
 
 def _data(key: ProviderKey, options: dict[str, Any]) -> dict[str, Any]:
-    """What the page would send; what is not given is what the page would start with."""
+    """What the page would send; the form takes the model's default for what is not given."""
     given = {name: options[name] for name in ("mode", "model", "prompt", "count") if options[name]}
     given |= {name: options[name] for name in SETTINGS if options[name]}
     for option in options["option"]:
@@ -57,26 +56,12 @@ def _data(key: ProviderKey, options: dict[str, Any]) -> dict[str, Any]:
         if not equals or name not in OPTIONS:
             _refuse([f"option: write name=value with one of {', '.join(OPTIONS)}."])
         given[name] = value
-    return _defaults(key, given) | given | {"key": key.pk, "request_id": str(uuid.uuid4())}
+    return given | {"key": key.pk, "request_id": str(uuid.uuid4())}
 
 
-def _defaults(key: ProviderKey, given: dict[str, Any]) -> dict[str, Any]:
-    if given.get("mode") not in set(Mode):
-        return {}
-    offer = catalog.get_offer(key.provider, given.get("model", ""), Mode(given["mode"]))
-    if offer is None:
-        return {}
-    return {
-        "duration": offer.default_duration,
-        "resolution": offer.default_resolution,
-        "aspect_ratio": offer.default_aspect_ratio,
-        "visibility": "team",
-    }
-
-
-def _files(options: dict[str, Any]) -> MultiValueDict[str, SimpleUploadedFile]:
+def _files(options: dict[str, Any]) -> MultiValueDict[str, UploadedFile[Any]]:
     """The named files under the names of the page's slots."""
-    files: MultiValueDict[str, SimpleUploadedFile] = MultiValueDict()
+    files: MultiValueDict[str, UploadedFile[Any]] = MultiValueDict()
     slots = ("first_image", "last_image") if options["mode"] == Mode.START_END else ()
     for place, name in enumerate(options["image"]):
         slot = slots[place] if place < len(slots) else "images"

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import logging
+from datetime import timedelta
 
 from cryptography.fernet import InvalidToken
 from django.db import transaction
@@ -15,6 +16,8 @@ from generations.models import Attempt, KeyState, ProviderKey, Task, TaskState
 from generations.providers.base import AnswerLost, Call, Failure, FailureClass, Mode, NotSent, Order, Refused
 
 log = logging.getLogger("videoforge.dispatch")
+
+UNCERTAIN_HOLDS_SLOT = timedelta(hours=1)
 
 
 def dispatch() -> int:
@@ -48,11 +51,18 @@ def claim_next(key_id: int) -> Attempt | None:
     """
     with transaction.atomic():
         key = ProviderKey.objects.select_for_update().get(pk=key_id)
-        running = Task.objects.filter(key=key, state__in=TaskState.in_flight()).count()
+        running = _in_flight(key).count()
         if not key.takes_new_work or running >= key.max_in_flight:
             return None
         task = _next_in_turn(key)
         return lifecycle.claim(task) if task else None
+
+
+def _in_flight(key: ProviderKey) -> QuerySet[Task]:
+    """What may hold a slot at the vendor. A lost create cannot hold one for ever: it would have ended by then."""
+    long_ago = timezone.now() - UNCERTAIN_HOLDS_SLOT
+    held = Task.objects.filter(key=key, state__in=TaskState.in_flight())
+    return held.exclude(state=TaskState.UNCERTAIN, submitted_at__lt=long_ago)
 
 
 def _next_in_turn(key: ProviderKey) -> Task | None:

@@ -4,7 +4,7 @@ The names stand in queue rows; a name that was ever released keeps working.
 """
 
 from generations import dispatch as dispatching
-from generations import keys, rounds, saving
+from generations import keys, lookup, rounds, saving
 from generations.models import Task
 
 SCHEDULES = (
@@ -25,6 +25,10 @@ def dispatch() -> None:
 
 def submit(attempt_id: int) -> None:
     dispatching.submit(attempt_id)
+
+
+def look_up(attempt_id: int) -> None:
+    lookup.look_up(attempt_id)
 
 
 def archive(creation_id: str) -> None:

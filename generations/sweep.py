@@ -12,12 +12,15 @@ from generations.queue import enqueue
 UNSENT_AFTER = timedelta(seconds=15)  # claimed, but the job that sends it never ran
 UNANSWERED_AFTER = timedelta(seconds=55)  # longer than a create may take, shorter than a minute
 WAKE_AGAIN = timedelta(seconds=20)
+LOOK_AGAIN = timedelta(seconds=30)
+LOOK_AGAIN_AT_MOST = timedelta(hours=1)
 RETEST_KEY_AFTER = timedelta(minutes=5)
 
 
 def sweep() -> None:
     wake_unsent()
     name_uncertain()
+    look_for_lost()
     wake_copies()
     retest_keys()
 
@@ -38,6 +41,17 @@ def name_uncertain() -> int:
     silent = Attempt.objects.filter(state=AttemptState.SENT, sent_at__lt=timezone.now() - UNANSWERED_AFTER)
     failure = Failure(FailureClass.AMBIGUOUS_SUBMIT, "worker_died", "The worker stopped before the answer came.")
     return sum(lifecycle.lose_answer(attempt, failure) for attempt in silent.select_related("task"))
+
+
+def look_for_lost() -> int:
+    """Queue the search for creates whose answer was lost, ever more rarely, as long as the vendor lists them."""
+    now = timezone.now()
+    lost = Attempt.objects.filter(state=AttemptState.UNKNOWN, task__state=TaskState.UNCERTAIN, next_look_at__lte=now)
+    for attempt in lost:
+        pause = min(LOOK_AGAIN * 2 ** min(attempt.looks, 10), LOOK_AGAIN_AT_MOST)
+        Attempt.objects.filter(pk=attempt.pk).update(next_look_at=now + pause, looks=attempt.looks + 1)
+        enqueue("look_up", attempt.pk)
+    return len(lost)
 
 
 def wake_copies() -> int:

@@ -14,6 +14,7 @@ from generations.providers.base import Failure, FailureClass, Money, Receipt, Un
 from generations.queue import enqueue
 
 FIRST_POLL = timedelta(seconds=3)
+FIRST_LOOK = timedelta(seconds=20)  # a vendor needs a moment before a new task stands in its list
 TRY_AGAIN = timedelta(seconds=5)  # doubled with every try, up to:
 TRY_AGAIN_AT_MOST = timedelta(minutes=5)
 
@@ -135,7 +136,8 @@ def lose_answer(attempt: Attempt, failure: Failure) -> bool:
             detail={"code": failure.code},
         ):
             return False
-        _close_attempt(attempt, AttemptState.UNKNOWN, failure_code=failure.code[:80])
+        first_look = timezone.now() + FIRST_LOOK
+        _close_attempt(attempt, AttemptState.UNKNOWN, failure_code=failure.code[:80], next_look_at=first_look)
         return True
 
 

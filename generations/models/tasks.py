@@ -183,6 +183,8 @@ class Attempt(models.Model):
     claimed_at = models.DateTimeField(default=timezone.now)
     sent_at = models.DateTimeField(null=True)
     answered_at = models.DateTimeField(null=True)
+    next_look_at = models.DateTimeField(null=True)  # unknown: when to look for it at the vendor
+    looks = models.PositiveSmallIntegerField(default=0)
 
     class Meta:
         verbose_name = _("attempt")

@@ -9,7 +9,7 @@ from tests.browser.chromium import launch
 from tests.house import House
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def browser_house() -> Iterator[House]:
     """Clips in their real size: what is looked at should look as it will."""
     opened = House(speed=2, clip_height=360).start()
@@ -17,8 +17,9 @@ def browser_house() -> Iterator[House]:
     opened.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def chromium() -> Iterator[Browser]:
+    """Not longer than this folder: Playwright's loop would stay in the way of code that runs one of its own."""
     with sync_playwright() as play:
         browser = launch(play)
         yield browser

@@ -5,7 +5,7 @@ import pytest
 from tests.house import House
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def house() -> Iterator[House]:
     """One running house for all tests that do not break it."""
     opened = House(clip_height=144).start()

@@ -38,10 +38,10 @@ def test_refused_at_create(customer: Customer, word: str, status: int, reason: s
     ("word", "reason", "wait"), [("throttle", "TooManyRequests", "2"), ("quota", "QuotaExceeded", None)]
 )
 def test_refused_once(customer: Customer, word: str, reason: str, wait: str | None) -> None:
-    for payload in ("one", "two"):
-        answer = customer.create(prompt=f"[{word}]", payload=payload)
+    for prompt in (f"[{word}] one", f"[{word}] two"):
+        answer = customer.create(prompt=prompt, payload="first try")
         assert (answer.status_code, answer.json()["reason"], answer.headers.get("retry-after")) == (429, reason, wait)
-    assert customer.create(prompt=f"[{word}]", payload="one").status_code == 200
+    assert customer.create(prompt=f"[{word}] one", payload="second try").status_code == 200
 
 
 def test_lost_is_booked_but_never_answered(customer: Customer) -> None:

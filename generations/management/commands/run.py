@@ -7,6 +7,7 @@ If this process itself is killed, the kernel passes the news on to the parts (pa
 
 import contextlib
 import ctypes
+import io
 import os
 import signal
 import socket
@@ -129,11 +130,13 @@ class Command(BaseCommand):
         self.stdout.flush()
 
     def _prepare(self, demo: bool, sandbox_port: int) -> None:
-        call_command("check", tags=["videoforge"])
+        self._say("Preparing database and files ...")
+        quiet = io.StringIO()
+        call_command("check", tags=["videoforge"], stdout=quiet)
         call_command("migrate", interactive=False, verbosity=0)
         _collect_static()
         if demo:
-            call_command("demo", sandbox_url=f"http://127.0.0.1:{sandbox_port}", verbosity=0)
+            call_command("demo", sandbox_url=f"http://127.0.0.1:{sandbox_port}", stdout=quiet)
 
     def _run(self, demo: bool, sandbox_port: int) -> None:
         for part in self.parts:

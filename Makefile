@@ -30,7 +30,7 @@ run: install
 
 # What needs no other process and no browser: a few seconds, for the inner loop.
 quick: $(VENV)/.test-installed
-	@$(PY) -m pytest -m "not browser and not route"
+	@$(PY) -m pytest -n 2 -m "not browser and not route"
 
 lint: $(VENV)/.test-installed
 	@$(PY) -m ruff check .
@@ -44,8 +44,8 @@ format: $(VENV)/.test-installed
 browser:
 	@tests/browser/ensure_chromium.sh
 
-test: $(VENV)/.test-installed browser lint
-	@$(PY) -m pytest
+test: $(VENV)/.test-installed browser lint quick
+	@$(PY) -m pytest -m "browser or route"
 
 figures: $(VENV)/.test-installed browser
 	@$(PY) -m tests.scale.figures
@@ -56,7 +56,7 @@ lock: $(VENV)/.test-installed
 		--strip-extras --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --allow-unsafe -o $$name.txt $$name.in; done
 
 messages: $(VENV)/.test-installed
-	@$(PY) manage.py makemessages --locale zh_Hans --ignore .venv --ignore tests --ignore var --no-location
+	@$(PY) manage.py makemessages --locale zh_Hans --ignore .venv --ignore tests --ignore var --no-location --no-obsolete
 	@$(PY) manage.py compilemessages --locale zh_Hans --ignore .venv
 
 clean:

@@ -1,11 +1,14 @@
 """The words and colours of everything that can become of a task: one table for card, page, mail and audit.
 
+English here, other languages by gettext; names of vendors and models, and what a vendor said itself, stay as they are.
+
 A sentence about money is only as sure as its source: "Not charged" is said when the vendor said 0, never because
 nothing was heard.
 """
 
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import cache
 
 from django.utils import timezone
 from django.utils.formats import number_format
@@ -14,6 +17,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext, pgettext
 
 from generations.models import KeyProblem, KeyState, Task, TaskState
+from generations.providers import PROVIDERS, catalog
 from generations.providers.base import FailureClass, Unit
 
 Text = str | Promise
@@ -146,7 +150,14 @@ _LOST = FailureWords(
     _AGAIN,
     "again",
 )
-_EVENTS: dict[str, Text] = {
+# Why we ourselves gave up on a call, by failure code; what a vendor said stays in its own words.
+_OUR_REASONS: dict[str, Text] = {
+    "secret_unreadable": gettext_lazy("The key's secret cannot be decrypted."),
+    "input_missing": gettext_lazy("An input image is missing."),
+    "no_remote_id": gettext_lazy("The vendor never named this task."),
+    "worker_died": gettext_lazy("The worker stopped before the answer came."),
+}
+EVENTS: dict[str, Text] = {
     "cancel-asked": gettext_lazy("Cancelling was asked for"),
     "cancel-accepted": gettext_lazy("The vendor agreed to cancel"),
     "cancel-refused": gettext_lazy("The vendor did not cancel"),
@@ -193,7 +204,23 @@ def why_waiting(task: Task) -> str:
 
 def event_words(kind: str) -> StateWords:
     """A line of the timeline; a kind that has no words yet speaks for itself."""
-    return STATES.get(kind) or StateWords(_EVENTS.get(kind, kind), "muted")
+    return STATES.get(kind) or StateWords(EVENTS.get(kind, kind), "muted")
+
+
+def failure_text(task: Task) -> str:
+    """For staff: our own reason in their language, or the vendor's text as it came."""
+    return str(_OUR_REASONS.get(task.failure_code, task.failure_text))
+
+
+@cache
+def _model_labels() -> dict[tuple[str, str], str]:
+    offers = [offer for slug in PROVIDERS for offer in catalog.offers(slug)]
+    return {(offer.provider, name): offer.label for offer in offers for name in (offer.wire_model, offer.model)}
+
+
+def model_label(task: Task) -> str:
+    """The model's name as people know it: "Vidu Q3 Turbo"; one that left the catalogue keeps its raw name."""
+    return _model_labels().get((task.provider, task.model), task.model)
 
 
 def place_words(place: int) -> str:
@@ -213,7 +240,19 @@ def money(amount: Decimal, unit: str) -> str:
     places = max(0, -int(plain.as_tuple().exponent))
     if unit in (Unit.USD, Unit.CNY):
         places = max(2, places)
-    figure = number_format(amount, decimal_pos=places, force_grouping=True)
+    return _in_unit(number_format(amount, decimal_pos=places, force_grouping=True), amount, unit)
+
+
+def formula(estimate: catalog.Estimate) -> str:
+    """How an estimate came about: "11 × 5 s + 15 = 70 credits, with 15 for sound"."""
+    sentences = {"audio": _("%(sum)s, with %(extra)d for sound"), "is_rec": _("%(sum)s, with %(extra)d for the prompt")}
+    said = _in_unit(estimate.formula, estimate.amount.amount, estimate.amount.unit)
+    for name, extra in estimate.extras.items():
+        said = sentences[name] % {"sum": said, "extra": extra}
+    return said
+
+
+def _in_unit(figure: str, amount: Decimal, unit: str) -> str:
     whole = 1 if amount == 1 else 2
     if unit == Unit.CREDIT:
         return ngettext("%(figure)s credit", "%(figure)s credits", whole) % {"figure": figure}
@@ -249,4 +288,4 @@ def news(tasks: list[Task]) -> str:
         parts.append(ngettext("%(count)d clip ready", "%(count)d clips ready", ready) % {"count": ready})
     if failed:
         parts.append(ngettext("%(count)d failed", "%(count)d failed", failed) % {"count": failed})
-    return ", ".join(parts)
+    return pgettext("between parts of a sentence", ", ").join(parts)

@@ -38,7 +38,7 @@ BELOW: dict[str, set[str]] = {
     "jobs": {"dispatch", "keys", "lookup", "models", "rounds", "saving"},
     "forms": {"assets", "choices", "lifecycle", "models", "providers", "queries"},
     "views": {"assets", "choices", "forms", "health", "lifecycle", "models", "providers", "queries", "words"},
-    "templatetags": {"models", "words"},
+    "templatetags": {"choices", "models", "words"},
     "admin": {"keys", "models", "providers", "queue"},
     "checks": set(),
     "middleware": {"models"},

@@ -153,15 +153,22 @@ def test_it_is_turned_upright_and_loses_its_metadata() -> None:
     assert b"Some Camera" not in read_picture(upload(encoded(plain(), "JPEG", exif=exif))).content
     clear = plain(colour=(1, 2, 3, 4), mode="RGBA")
     assert b"where I live" not in read_picture(upload(encoded(clear, pnginfo=text))).content
+    assert b"where I live" not in read_picture(upload(encoded(plain(), "JPEG", comment=b"where I live"))).content
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    assert "icc_profile" not in kept(encoded(clear, icc_profile=profile)).info
 
 
-def test_a_colour_profile_is_applied_before_it_is_dropped() -> None:
-    lab_like = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
-    same = kept(encoded(plain(colour=(120, 130, 140)), "PNG", icc_profile=lab_like))
-    assert "icc_profile" not in same.info
-    assert all(abs(a - b) < 5 for a, b in zip(same.getpixel((5, 5)), (120, 130, 140), strict=True))
-    broken = kept(encoded(plain(colour=(120, 130, 140)), "PNG", icc_profile=b"not a profile"))
-    assert all(abs(a - b) < 5 for a, b in zip(broken.getpixel((5, 5)), (120, 130, 140), strict=True))
+@pytest.mark.parametrize("alpha", [(), (90,)])
+def test_a_colour_profile_is_applied_before_it_is_dropped(alpha: tuple[int, ...]) -> None:
+    srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    swapped = srgb.replace(b"rXYZ", b"....").replace(b"bXYZ", b"rXYZ").replace(b"....", b"bXYZ")
+    mode, colour = ("RGBA" if alpha else "RGB"), (250, 10, 10, *alpha)
+    for profile, expected in ((srgb, (250, 10, 10)), (swapped, (10, 10, 250)), (b"no profile", (250, 10, 10))):
+        picture = kept(encoded(plain(colour=colour, mode=mode), icc_profile=profile))
+        assert "icc_profile" not in picture.info
+        *rgb, last = (*picture.getpixel((5, 5)), *(() if alpha else (None,)))
+        assert all(abs(have - want) < 8 for have, want in zip(rgb, expected, strict=True)), (rgb, expected)
+        assert last == (alpha[0] if alpha else None)
 
 
 @pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "CMYK", "I;16", "RGBA"])

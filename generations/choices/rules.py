@@ -4,6 +4,7 @@ from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 from django.utils.translation import gettext as _
+from django.utils.translation import pgettext
 
 from generations.models.tasks import MODE_CHOICES
 from generations.providers import PROVIDERS, catalog
@@ -112,7 +113,7 @@ def value_label(name: str, value: str) -> str:
 def any_of(words: Iterable[str]) -> str:
     """ "540p, 720p or 1080p"."""
     *most, last = words
-    return _("%(most)s or %(last)s") % {"most": ", ".join(most), "last": last} if most else last
+    return _("%(most)s or %(last)s") % {"most": pgettext("in a list", ", ").join(most), "last": last} if most else last
 
 
 def seconds_words(durations: Collection[int]) -> str:

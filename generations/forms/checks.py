@@ -111,7 +111,7 @@ def _number_of_pictures(offer: Offer, number: int) -> Iterator[Problem]:
     if number < offer.min_images:
         least = offer.min_images
         sentence = ngettext("Choose a picture.", "Choose at least %(least)d pictures.", least)
-        yield "images", sentence % {"least": least} if least > 1 else sentence
+        yield "images", sentence % {"least": least}
     elif number > offer.max_images == 0:
         yield "images", _("No picture can be used here: leave it out.")
     elif number > offer.max_images:

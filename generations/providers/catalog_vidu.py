@@ -9,7 +9,7 @@ from datetime import date
 from decimal import Decimal
 
 from .base import Mode, Money, Unit
-from .offer import Flat, Offer, PerSecond, Price, PriceList, Rate, Step, Stepped, Switch, Tariff
+from .offer import Flat, Offer, PerSecond, Price, PriceList, Rate, Step, Stepped, Switch, Tariff, gettext_noop
 
 T, I, S, R = Mode.TEXT, Mode.IMAGE, Mode.START_END, Mode.REFERENCE  # noqa: E741  # columns of a table
 NO, OPT, ON, ALWAYS = Switch.NO, Switch.OPTIONAL, Switch.DEFAULT_ON, Switch.ALWAYS
@@ -23,18 +23,18 @@ AUDIO_TYPES = ("all", "speech_only", "sound_effect_only")
 # --- Models: label, family, hint -----------------------------------------------------------------------------
 
 MODELS = {
-    "viduq3-turbo":    ("Vidu Q3 Turbo",    "Q3", "Fast draft with sound, up to 16 s"),
-    "viduq3-pro":      ("Vidu Q3 Pro",      "Q3", "Best quality, with sound, up to 16 s"),
-    "viduq3-pro-fast": ("Vidu Q3 Pro Fast", "Q3", "Near Pro quality in less time, from one picture"),
-    "viduq3":          ("Vidu Q3",          "Q3", "Consistent subjects, with sound"),
-    "viduq3-mix":      ("Vidu Q3 Mix",      "Q3", "Best blend of many pictures, always with sound"),
-    "viduq2":          ("Vidu Q2",          "Q2", "Previous generation, silent or with added sound"),
-    "viduq2-turbo":    ("Vidu Q2 Turbo",    "Q2", "Cheapest short clip from pictures"),
-    "viduq2-pro":      ("Vidu Q2 Pro",      "Q2", "Previous generation's best quality"),
-    "viduq2-pro-fast": ("Vidu Q2 Pro Fast", "Q2", "Previous generation's Pro in less time"),
-    "viduq1":          ("Vidu Q1",          "Q1", "Fixed 5 s at 1080p; styles and movement can be set"),
-    "viduq1-classic":  ("Vidu Q1 Classic",  "Q1", "Fixed 5 s at 1080p, livelier movement"),
-    "vidu2.0":         ("Vidu 2.0",         "2.0", "Oldest, short clips at low price"),
+    "viduq3-turbo":    ("Vidu Q3 Turbo",    "Q3", gettext_noop("Fast draft with sound, up to 16 s")),
+    "viduq3-pro":      ("Vidu Q3 Pro",      "Q3", gettext_noop("Best quality, with sound, up to 16 s")),
+    "viduq3-pro-fast": ("Vidu Q3 Pro Fast", "Q3", gettext_noop("Near Pro quality in less time, from one picture")),
+    "viduq3":          ("Vidu Q3",          "Q3", gettext_noop("Consistent subjects, with sound")),
+    "viduq3-mix":      ("Vidu Q3 Mix",      "Q3", gettext_noop("Best blend of many pictures, always with sound")),
+    "viduq2":          ("Vidu Q2",          "Q2", gettext_noop("Previous generation, silent or with added sound")),
+    "viduq2-turbo":    ("Vidu Q2 Turbo",    "Q2", gettext_noop("Cheapest short clip from pictures")),
+    "viduq2-pro":      ("Vidu Q2 Pro",      "Q2", gettext_noop("Previous generation's best quality")),
+    "viduq2-pro-fast": ("Vidu Q2 Pro Fast", "Q2", gettext_noop("Previous generation's Pro in less time")),
+    "viduq1":          ("Vidu Q1",          "Q1", gettext_noop("Fixed 5 s at 1080p; styles and movement can be set")),
+    "viduq1-classic":  ("Vidu Q1 Classic",  "Q1", gettext_noop("Fixed 5 s at 1080p, livelier movement")),
+    "vidu2.0":         ("Vidu 2.0",         "2.0", gettext_noop("Oldest, short clips at low price")),
 }  # fmt: skip
 
 # --- Offers: what differs from row to row --------------------------------------------------------------------
@@ -65,9 +65,9 @@ ALL, HIGH = ("540p", "720p", "1080p"), ("720p", "1080p")
 Q1_SECONDS = _span(5, 5, "1080p")
 V2_SECONDS = {"360p": (4,), "720p": (4, 8), "1080p": (4,)}
 V2_REFERENCE = _span(4, 4, "360p", "720p")
-MAINLAND = "Not on the mainland service"  # the international site still lists it [client code]
-MIX_NOTE = "Pictures only; no off-peak"
-AUTO_NOTE = "0 s lets Vidu choose the length; the price is then known afterwards"
+MAINLAND = gettext_noop("Not on the mainland service")  # the international site still lists it [client code]
+MIX_NOTE = gettext_noop("Pictures only; no off-peak")
+AUTO_NOTE = gettext_noop("Automatic lets Vidu choose the length; the price is then known afterwards")
 
 # The last columns: bgm and the longest clip it works on, movement, style, off-peak, subjects, videos, note.
 ROWS = (

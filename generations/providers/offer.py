@@ -1,6 +1,7 @@
 """What the catalogue is made of: an offer is one model in one mode at one vendor, with what it takes and costs.
 
-Prices are rules, not figures for one clip: each turns resolution and seconds into an amount and its sum in words.
+Prices are rules, not figures for one clip: each turns resolution and seconds into an amount and its sum in figures.
+Figures alone, so that they read the same in every language; the page adds unit and reasons.
 """
 
 from collections.abc import Mapping
@@ -12,7 +13,10 @@ from typing import Protocol
 
 from .base import Mode, Money, Unit
 
-UNIT_WORDS = {Unit.CREDIT: "credits", Unit.TOKEN: "tokens", Unit.USD: "USD", Unit.CNY: "CNY"}
+
+def gettext_noop(text: str) -> str:
+    """Mark a text for translation where it stands; whoever shows it translates it. Django goes by this name."""
+    return text
 
 
 class Switch(StrEnum):
@@ -26,10 +30,11 @@ class Switch(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Sum:
-    """An amount without its unit, and how it came about: ``11 × 5 s``."""
+    """An amount without its unit, and how it came about: ``11 × 5 s``. ``rounded``: not exactly that."""
 
     amount: Decimal
-    words: str
+    figures: str
+    rounded: bool = False
 
 
 class Price(Protocol):
@@ -78,10 +83,11 @@ class Stepped:
             return None
         further = max(duration - 2, 0)
         amount = step.first if duration == 1 else step.two + step.then * further
-        words = f"{step.two} for 2 s + {step.then} × {further} s" if further else f"{amount} for {duration} s"
+        figures = f"{step.two} (2 s) + {step.then} × {further} s" if further else f"{amount} ({duration} s)"
         if off_peak:
-            return Sum(Decimal((amount + 1) // 2), f"half of ({words})")
-        return Sum(Decimal(amount), words)
+            whole = f"({figures})" if further else str(amount)
+            return Sum(Decimal((amount + 1) // 2), f"{whole} ÷ 2", rounded=amount % 2 == 1)
+        return Sum(Decimal(amount), figures)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +101,7 @@ class Flat:
 
     def total(self, resolution: str, duration: int, off_peak: bool) -> Sum | None:
         amount = None if off_peak else self.amounts.get((resolution, duration))
-        return None if amount is None else Sum(Decimal(amount), f"{amount} for {duration} s")
+        return None if amount is None else Sum(Decimal(amount), f"{amount} ({duration} s)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +137,8 @@ class Estimate:
     """What one clip should cost by the vendor's list; ``per_second`` only where each second costs the same."""
 
     amount: Money
-    formula: str  # "11 × 5 s = 55 credits"
+    formula: str  # "11 × 5 s + 10 = 65", without the unit
+    extras: Mapping[str, int]  # what of it is for a setting, by the setting's name
     per_second: Decimal | None
     price_list: str
     as_of: date
@@ -145,7 +152,7 @@ class Offer:
     model: str  # the catalogue's name
     label: str
     family: str
-    hint: str  # one line for the picker
+    hint: str  # one line for the picker; marked for translation, as is the note
     mode: Mode
     wire_model: str  # the vendor's own id
     durations_by_resolution: Mapping[str, tuple[int, ...]]
@@ -211,14 +218,16 @@ def estimate(
     if base is None:
         return None
     extras = {
-        "sound": tariff.audio_extra if audio and offer.audio is not Switch.NO else 0,
-        "written prompt": tariff.is_rec_extra if is_rec and offer.is_rec else 0,
+        "audio": tariff.audio_extra if audio and offer.audio is not Switch.NO else 0,
+        "is_rec": tariff.is_rec_extra if is_rec and offer.is_rec else 0,
     }
+    extras = {name: each for name, each in extras.items() if each}
     amount = base.amount + sum(extras.values())
-    words = " + ".join([base.words, *(f"{each} for {what}" for what, each in extras.items() if each)])
+    figures = " + ".join([base.figures, *map(str, extras.values())])
     return Estimate(
         amount=Money(amount, tariff.source.unit),
-        formula=f"{words} = {amount} {UNIT_WORDS[tariff.source.unit]}",
+        formula=f"{figures} {'≈' if base.rounded else '='} {amount}",
+        extras=extras,
         per_second=tariff.price.per_second(resolution, off_peak),
         price_list=tariff.source.name,
         as_of=tariff.source.as_of,

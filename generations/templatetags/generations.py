@@ -11,6 +11,7 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext, gettext_lazy, pgettext
 
 from generations import words
+from generations.choices.rules import value_label
 from generations.models import Creation, CreationState, Task, TaskState, User
 
 register = template.Library()
@@ -19,7 +20,10 @@ HAN = re.compile(r"[\u3400-\u9fff]")
 register.filter("cost_line", words.cost_line)
 register.filter("failure_words", words.failure_words)
 register.filter("event_words", words.event_words)
+register.filter("failure_text", words.failure_text)
+register.filter("model_label", words.model_label)
 register.filter("money", words.money)
+register.filter("formula", words.formula)
 
 
 @register.simple_tag
@@ -65,7 +69,7 @@ def moment(when: datetime) -> str:
 @register.filter
 def script_lang(text: str) -> str:
     """A language for what a person wrote, so that it is read aloud and broken into lines rightly."""
-    return "zh-Hans" if len(HAN.findall(text)) * 3 > len(text) else ""
+    return "zh" if len(HAN.findall(text)) * 3 > len(text) else ""
 
 
 @register.filter
@@ -91,6 +95,6 @@ def option_name(name: str) -> str:
 
 @register.filter
 def option_value(value: object) -> str:
-    return (
-        {True: gettext("on"), False: gettext("off")}.get(value, str(value)) if isinstance(value, bool) else str(value)
-    )
+    if isinstance(value, bool):
+        return gettext("on") if value else gettext("off")
+    return value_label("", str(value))

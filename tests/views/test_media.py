@@ -292,7 +292,7 @@ def test_what_never_was_is_404(alice: User) -> None:
         assert signed_in(alice).get(reverse(name, args=[uuid.uuid4()])).status_code == 404
 
 
-def test_a_clip_that_is_not_stored_yet_is_404(alice: User, key: ProviderKey) -> None:
+def test_a_clip_that_is_not_stored_yet_is_404(alice: User, key: ProviderKey, caplog: pytest.LogCaptureFixture) -> None:
     task = make_task(alice, state=TaskState.ARCHIVING)
     creation = make_creation(task, state="pending")
     for address in (
@@ -301,6 +301,10 @@ def test_a_clip_that_is_not_stored_yet_is_404(alice: User, key: ProviderKey) -> 
         reverse("task-download", args=[task.pk]),
     ):
         assert signed_in(alice).get(address).status_code == 404
+    # A file that is not vouched for yet is not shown either.
+    creation.file.save("clips/half.mp4", ContentFile(CONTENT[:10]))
+    assert signed_in(alice).get(video(creation)).status_code == 404
+    assert not [record for record in caplog.records if record.name == "videoforge.media"]
 
 
 def test_a_missing_file_is_404_and_an_error_in_the_log(

@@ -79,5 +79,5 @@ def test_news_is_one_sentence(alice: User, key: ProviderKey) -> None:
 
 def test_clock_and_script() -> None:
     assert [clock(value) for value in (None, 5.0, 65, 3723)] == ["0:00", "0:05", "1:05", "1:02:03"]
-    assert script_lang("纸船漂过雨后的水洼") == "zh-Hans"
+    assert script_lang("纸船漂过雨后的水洼") == "zh"
     assert script_lang("A boat 船") == ""

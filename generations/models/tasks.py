@@ -18,7 +18,12 @@ MODE_CHOICES = [
     (Mode.START_END.value, _("First + last frame")),
     (Mode.REFERENCE.value, _("References")),
 ]
-UNIT_CHOICES = [(unit.value, unit.value) for unit in Unit]
+UNIT_CHOICES = [
+    (Unit.CREDIT.value, _("credits")),
+    (Unit.TOKEN.value, _("tokens")),
+    (Unit.USD.value, "USD"),
+    (Unit.CNY.value, "CNY"),
+]
 
 
 class TaskState(models.TextChoices):
@@ -65,11 +70,11 @@ class Task(models.Model):
     """One paid request to a provider. ``state`` is written by ``lifecycle`` alone."""
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
-    owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="tasks")
+    owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="tasks", verbose_name=_("person"))
     batch = models.ForeignKey(Batch, models.PROTECT, related_name="tasks")
     position = models.PositiveSmallIntegerField()  # within the batch, from 0
-    key = models.ForeignKey(ProviderKey, models.PROTECT, related_name="tasks")
-    provider = models.SlugField(max_length=20, choices=provider_choices)
+    key = models.ForeignKey(ProviderKey, models.PROTECT, related_name="tasks", verbose_name=_("API key"))
+    provider = models.SlugField(_("provider"), max_length=20, choices=provider_choices)
     prompt = models.ForeignKey(Prompt, models.PROTECT, related_name="tasks", null=True)
     remix_of = models.ForeignKey("self", models.SET_NULL, null=True, related_name="remixes")
     visibility = models.CharField(max_length=7, choices=Visibility.choices, default=Visibility.TEAM)
@@ -100,14 +105,14 @@ class Task(models.Model):
     anomaly = models.TextField(blank=True, default="")  # what a vendor said that no document has, for admins
 
     # Money, each with its unit; None means nobody said.
-    unit = models.CharField(max_length=6, choices=UNIT_CHOICES)
-    estimate = models.DecimalField(max_digits=14, decimal_places=4, null=True)  # ours, before submit
+    unit = models.CharField(_("unit"), max_length=6, choices=UNIT_CHOICES)
+    estimate = models.DecimalField(_("estimate"), max_digits=14, decimal_places=4, null=True)  # ours, before submit
     price_list = models.CharField(max_length=40, blank=True, default="")
-    quote = models.DecimalField(max_digits=14, decimal_places=4, null=True)  # the vendor's, at create
-    charge = models.DecimalField(max_digits=14, decimal_places=4, null=True)  # the vendor's, at the end
+    quote = models.DecimalField(_("quote"), max_digits=14, decimal_places=4, null=True)  # the vendor's, at create
+    charge = models.DecimalField(_("charge"), max_digits=14, decimal_places=4, null=True)  # the vendor's, at the end
 
     # When. ``changed_at`` moves with everything a page shows; the live view asks by it.
-    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    created_at = models.DateTimeField(_("created"), default=timezone.now, editable=False)
     changed_at = models.DateTimeField(default=timezone.now)
     next_try_at = models.DateTimeField(null=True)  # waiting: not before
     submitted_at = models.DateTimeField(null=True)

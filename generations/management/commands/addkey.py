@@ -1,11 +1,12 @@
 import os
 import sys
-from typing import Any, NoReturn
+from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandParser
 
 from generations import keys
+from generations.management.refusal import refuse
 from generations.providers import PROVIDERS
 
 
@@ -31,13 +32,7 @@ class Command(BaseCommand):
             )
         except ValidationError as error:
             lines = [f"{field}: {' '.join(texts)}" for field, texts in error.message_dict.items()]
-            _refuse(lines)
+            refuse(*lines)
         except ValueError as error:
-            _refuse([str(error)])
+            refuse(str(error))
         self.stdout.write(key.masked)
-
-
-def _refuse(lines: list[str]) -> NoReturn:
-    for line in lines:
-        print(line, file=sys.stderr)
-    sys.exit(2)

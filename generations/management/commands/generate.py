@@ -1,14 +1,13 @@
-import sys
 import uuid
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 from django.core.files.uploadedfile import SimpleUploadedFile, UploadedFile
 from django.core.management.base import BaseCommand, CommandParser
 from django.utils.datastructures import MultiValueDict
 
 from generations.forms import GenerateForm
+from generations.management.refusal import refuse
 from generations.models import ProviderKey, User
 from generations.providers.base import Mode
 
@@ -36,13 +35,13 @@ class Command(BaseCommand):
         user = User.objects.filter(username=options["user"]).first()
         key = ProviderKey.objects.filter(label=options["key"]).first()
         if user is None:
-            _refuse([f"user: there is nobody called {options['user']!r}."])
+            refuse(f"user: there is nobody called {options['user']!r}.")
         if key is None:
-            _refuse([f"key: there is no key with the label {options['key']!r}."])
+            refuse(f"key: there is no key with the label {options['key']!r}.")
         form = GenerateForm(_data(key, options), _files(options), user=user)
         if not form.is_valid():
             lines = [f"{_argument(field)}: {' '.join(map(str, texts))}" for field, texts in form.errors.items()]
-            _refuse(lines)
+            refuse(*lines)
         for task in form.save():
             self.stdout.write(str(task.pk))
 
@@ -54,7 +53,7 @@ def _data(key: ProviderKey, options: dict[str, Any]) -> dict[str, Any]:
     for option in options["option"]:
         name, equals, value = option.partition("=")
         if not equals or name not in OPTIONS:
-            _refuse([f"option: write name=value with one of {', '.join(OPTIONS)}."])
+            refuse(f"option: write name=value with one of {', '.join(OPTIONS)}.")
         given[name] = value
     return given | {"key": key.pk, "request_id": str(uuid.uuid4())}
 
@@ -68,15 +67,9 @@ def _files(options: dict[str, Any]) -> MultiValueDict[str, UploadedFile[Any]]:
         try:
             files.appendlist(slot, SimpleUploadedFile(Path(name).name, Path(name).read_bytes()))
         except OSError as error:
-            _refuse([f"image: {name} cannot be read ({error.strerror})."])
+            refuse(f"image: {name} cannot be read ({error.strerror}).")
     return files
 
 
 def _argument(field: str) -> str:
     return "image" if field in {"images", "first_image", "last_image"} else field
-
-
-def _refuse(lines: Sequence[str]) -> NoReturn:
-    for line in lines:
-        print(line, file=sys.stderr)
-    sys.exit(2)

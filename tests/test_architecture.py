@@ -45,7 +45,7 @@ BELOW: dict[str, set[str]] = {
     "urls": {"views"},
     "apps": {"checks", "jobs", "rounds"},
     "management": {
-        "archive", "forms", "health", "keys", "ledger", "lifecycle", "models", "providers", "rounds", "sandbox",
+        "archive", "forms", "health", "jobs", "keys", "ledger", "lifecycle", "models", "providers", "rounds", "sandbox",
     },
 }  # fmt: skip
 PURE = {"providers", "sandbox"}  # no Django, so that they can be read and tested alone

@@ -3,7 +3,10 @@
 from django_q import cluster
 from django_q.management.commands import qcluster
 
-from generations import rounds
+from generations import jobs, rounds
+
+# Loaded before the cluster forks, jobs and all they use are in memory once and not in each worker.
+LOADED = jobs
 
 
 class Cluster(cluster.Cluster):  # type: ignore[misc]  # django-q is untyped

@@ -38,6 +38,13 @@ def save(creation_id: str) -> None:
         _try_later(claimed, str(error))
     else:
         lifecycle.kept(claimed, copy)
+        for left_by_a_killed_worker in _incoming().glob(f"{claimed.pk}.*.part"):
+            left_by_a_killed_worker.unlink(missing_ok=True)
+
+
+def _incoming() -> Path:
+    """On the same disk as the media, so that giving a finished file its name is a rename."""
+    return Path(settings.VIDEOFORGE_DATA) / "incoming"
 
 
 def _claim(creation_id: str) -> Creation | None:
@@ -51,8 +58,7 @@ def _claim(creation_id: str) -> Creation | None:
 def _copy(creation: Creation) -> lifecycle.Kept:
     """Cover first (its link can be shorter-lived), then the clip; both become ours before anything is said."""
     # A name of its own for each try: a worker that lost its claim may still be writing.
-    folder = Path(settings.VIDEOFORGE_DATA) / "incoming"
-    temporary = folder / f"{creation.pk}.{uuid.uuid4().hex[:8]}.part"
+    temporary = _incoming() / f"{creation.pk}.{uuid.uuid4().hex[:8]}.part"
     alive = _Prolong(creation)
     try:
         poster = _cover(creation, temporary, alive)

@@ -98,6 +98,16 @@ def test_nothing_is_left_lying_about(alice: User, settings: Any) -> None:
     assert not list((Path(settings.VIDEOFORGE_DATA) / "incoming").iterdir())
 
 
+def test_what_a_killed_worker_left_is_cleared_away(alice: User, clip: bytes, settings: Any) -> None:
+    with serving(storage_with(clip, None)) as url:
+        creation = pending(alice, url)
+        left = Path(settings.VIDEOFORGE_DATA) / "incoming" / f"{creation.pk}.0badcafe.part"
+        left.parent.mkdir(exist_ok=True)
+        left.write_bytes(clip[:100])
+        saving.save(str(creation.pk))
+    assert not left.exists()
+
+
 def snapshot_with(url: str) -> Snapshot:
     return Snapshot("1", RemoteState.SUCCEEDED, "success", outputs=(Output(0, url),))
 

@@ -2,6 +2,7 @@
 
 import time
 from typing import Any
+from urllib.parse import urlsplit
 
 from django import forms
 from django.contrib import admin, messages
@@ -13,6 +14,8 @@ from django.urls import URLPattern, path, reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST
+from django_q import admin as queue_admin  # noqa: F401  (registers its tables, below they are taken off again)
+from django_q import models as queue_models
 
 from generations import keys
 from generations.models import (
@@ -30,6 +33,12 @@ from generations.providers import PROVIDERS
 from generations.queue import enqueue
 
 TEST_WAIT_SECONDS = 6.0
+LOOPBACK = {"127.0.0.1", "localhost", "::1"}
+
+# A schedule names any function of the machine: whoever may add one has a shell, and with it every secret.
+for table in (queue_models.Schedule, queue_models.OrmQ, queue_models.Success, queue_models.Failure):
+    if admin.site.is_registered(table):
+        admin.site.unregister(table)
 
 
 class ReadOnly:
@@ -86,7 +95,22 @@ class KeyForm(forms.ModelForm[ProviderKey]):
         provider = cleaned.get("provider") or self.instance.provider
         if not cleaned.get("base_url") and provider in PROVIDERS:
             cleaned["base_url"] = PROVIDERS[provider].base_urls[0]
+        self._check_address(cleaned.get("base_url", ""), cleaned.get("secret", ""))
         return cleaned
+
+    def _check_address(self, address: str, secret: str) -> None:
+        """The secret goes to this address: only whoever knows it may send it somewhere else."""
+        parts = urlsplit(address)
+        if parts.username or (parts.scheme != "https" and parts.hostname not in LOOPBACK):
+            self.add_error("base_url", _("Use an https:// address without a user name in it."))
+        elif self.instance.pk and address.rstrip("/") != self.initial.get("base_url", "").rstrip("/") and not secret:
+            self.add_error("secret", _("The address changes: type the secret again."))
+
+    def clean_options(self) -> dict[str, Any]:
+        options = self.cleaned_data["options"] or {}
+        if not isinstance(options, dict):
+            raise forms.ValidationError(_("Options are an object, for example {}."))
+        return options
 
     def save(self, commit: bool = True) -> ProviderKey:
         if self.cleaned_data["secret"]:

@@ -13,6 +13,7 @@ import hashlib
 import io
 import os
 import shutil
+import struct
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +23,7 @@ import av.error
 import httpx
 from django.core.files import File
 from django.core.files.storage import Storage
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 TIMEOUT = httpx.Timeout(connect=10, read=30, write=10, pool=10)
 MAX_CLIP_BYTES = 4 * 1024**3
@@ -30,6 +31,10 @@ MAX_COVER_BYTES = 20 * 1024**2
 KEEP_FREE_BYTES = 64 * 1024**2
 DEAD = frozenset({401, 403, 404, 410})
 POSTER_WIDTH = 640
+# Packed bytes would be stored packed: what is written is what was sent.
+PLAIN = {"Accept-Encoding": "identity"}
+# All that Pillow's readers raise on cut or malformed files.
+BROKEN_PICTURE = (OSError, SyntaxError, ValueError, TypeError, LookupError, ArithmeticError, EOFError, struct.error)
 
 
 class CopyError(Exception):
@@ -71,7 +76,10 @@ def download(url: str, target: Path, *, most: int = MAX_CLIP_BYTES, alive: Calla
         raise LinkDead("The vendor gave no usable address.")
     target.parent.mkdir(parents=True, exist_ok=True)
     try:
-        with httpx.Client(timeout=TIMEOUT, follow_redirects=True) as client, client.stream("GET", url) as response:
+        with (
+            httpx.Client(timeout=TIMEOUT, follow_redirects=True, headers=PLAIN) as client,
+            client.stream("GET", url) as response,
+        ):
             if response.status_code in DEAD:
                 raise LinkDead(f"The vendor's link answered {response.status_code}.")
             if response.status_code != httpx.codes.OK:
@@ -151,9 +159,9 @@ def still(path: Path, at_seconds: float = 1.0) -> bytes:
 def picture(path: Path) -> bytes:
     """A cover as a small JPEG of our own making. Raises NotAClip when it is no picture."""
     try:
-        with Image.open(path) as image:
+        with Image.open(path, formats=("JPEG", "PNG", "WEBP")) as image:
             return _jpeg(image)
-    except (UnidentifiedImageError, OSError, ValueError, Image.DecompressionBombError):
+    except (*BROKEN_PICTURE, Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise NotAClip("The cover is not a picture.") from None
 
 

@@ -8,6 +8,7 @@ import uuid
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import PurePath
+from threading import BoundedSemaphore
 from typing import Any
 
 from django.core.files.base import ContentFile
@@ -25,13 +26,17 @@ MIN_SIDE = 128
 MAX_SLENDERNESS = 4
 # Our own: no vendor makes more than 1080p of it, and base64 in a 20 MB body leaves little room.
 LONGEST_SIDE = 4096
-MAX_PIXELS = 100_000_000
+MAX_PIXELS = 50_000_000
 FORMATS = ("PNG", "JPEG", "WEBP")
 # What Pillow's readers raise on cut or malformed files, found by feeding them some ten thousand.
 BROKEN = (OSError, SyntaxError, ValueError, TypeError, LookupError, ArithmeticError, EOFError, struct.error)
 BOMBS = (Image.DecompressionBombError, Image.DecompressionBombWarning)
 
 Image.MAX_IMAGE_PIXELS = MAX_PIXELS
+
+
+# Unpacked, a picture takes hundreds of megabytes however small its file: one at a time in each process.
+_DECODING = BoundedSemaphore(1)
 
 
 class BadImage(ValueError):
@@ -65,7 +70,8 @@ def read_picture(file: "UploadedFile[Any]") -> Picture:
     if file.size > MAX_BYTES:
         raise BadImage(_("This file is larger than %(limit)d MB.") % {"limit": MAX_BYTES // 1024**2})
     try:
-        return _encode(_decode(file))
+        with _DECODING:
+            return _encode(_decode(file))
     except BOMBS as error:
         raise _too_many_pixels() from error
     except BadImage:

@@ -5,7 +5,6 @@ import json
 import logging
 from datetime import timedelta
 
-from cryptography.fernet import InvalidToken
 from django.db import transaction
 from django.db.models import Count, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Coalesce
@@ -14,10 +13,13 @@ from django.utils import timezone
 from generations import assets, evidence, lifecycle, transport
 from generations.models import Attempt, KeyState, ProviderKey, Task, TaskState
 from generations.providers.base import AnswerLost, Call, Failure, FailureClass, Mode, NotSent, Order, Refused
+from generations.queue import enqueue
 
 log = logging.getLogger("videoforge.dispatch")
 
 UNCERTAIN_HOLDS_SLOT = timedelta(hours=1)
+# A create may take 40 seconds; with the copies and the heartbeat this leaves a worker free for everything else.
+MOST_SENDING = 2
 
 
 def dispatch() -> int:
@@ -52,7 +54,8 @@ def claim_next(key_id: int) -> Attempt | None:
     with transaction.atomic():
         key = ProviderKey.objects.select_for_update().get(pk=key_id)
         running = _in_flight(key).count()
-        if not key.takes_new_work or running >= key.max_in_flight:
+        sending = Task.objects.filter(state=TaskState.SUBMITTING).count()
+        if not key.takes_new_work or running >= key.max_in_flight or sending >= MOST_SENDING:
             return None
         task = _next_in_turn(key)
         return lifecycle.claim(task) if task else None
@@ -86,6 +89,11 @@ def submit(attempt_id: int) -> None:
     except Refused as error:
         lifecycle.refuse(attempt, error.failure)
         return
+    except Exception:
+        # Nothing was sent: back to waiting, where it can be cancelled, instead of a slot held for ever.
+        log.exception("attempt %s cannot be built", attempt.pk)
+        lifecycle.refuse(attempt, Failure(FailureClass.PROVIDER_TRANSIENT, "not_built"))
+        return
     if not lifecycle.mark_sent(attempt, digest(call)):
         return
     evidence.count(attempt.key, call.kind)
@@ -98,6 +106,7 @@ def submit(attempt_id: int) -> None:
     else:
         evidence.worked(attempt.key)
         lifecycle.accept(attempt, receipt)
+    enqueue("dispatch")
 
 
 def digest(call: Call) -> str:
@@ -106,15 +115,11 @@ def digest(call: Call) -> str:
 
 
 def _build(attempt: Attempt) -> Call:
-    """The create call of an attempt; raises Refused for what surely cannot be sent at all."""
+    """The create call of an attempt; raises Refused for what cannot be sent as it is."""
     try:
-        account = attempt.key.account(attempt.base_url)
-        return attempt.key.translator.build_create(account, build_order(attempt))
-    except InvalidToken:
-        text = "The key's secret cannot be decrypted with the present VIDEOFORGE_ENCRYPTION_KEYS."
-        raise Refused(Failure(FailureClass.ACCOUNT_AUTH, "secret_unreadable", text)) from None
-    except FileNotFoundError as error:
-        log.error("task %s: input image is missing: %s", attempt.task_id, error)
+        return attempt.key.translator.build_create(attempt.key.account(attempt.base_url), build_order(attempt))
+    except OSError as error:
+        log.error("task %s: input image cannot be read: %s", attempt.task_id, error)
         raise Refused(Failure(FailureClass.USER_INPUT, "input_missing", "An input image is missing.")) from None
 
 

@@ -4,7 +4,7 @@ The names stand in queue rows; a name that was ever released keeps working.
 """
 
 from generations import dispatch as dispatching
-from generations import keys, lookup, rounds, saving
+from generations import health, keys, leases, lookup, rounds, saving
 from generations.models import Task
 
 SCHEDULES = (
@@ -16,6 +16,11 @@ SCHEDULES = (
 def poll() -> None:
     """Go round, or stand by for the one that does."""
     rounds.go_round()
+
+
+def pulse() -> None:
+    """Proof that queued jobs are run; see ``health``."""
+    leases.beat(health.PULSE)
 
 
 def dispatch() -> None:

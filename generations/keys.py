@@ -2,14 +2,13 @@
 
 import logging
 
-from cryptography.fernet import InvalidToken
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from generations import evidence, lifecycle, transport
 from generations.models import ProviderKey, Task, User
 from generations.providers import PROVIDERS
-from generations.providers.base import Account, Balance, Call, Failure, FailureClass, ProviderError
+from generations.providers.base import Balance, Failure, ProviderError
 
 log = logging.getLogger("videoforge.keys")
 
@@ -61,10 +60,6 @@ def test(key_id: int) -> Failure | None:
     except ProviderError as error:
         evidence.failed(key, error.failure)
         return error.failure
-    except InvalidToken:
-        failure = Failure(FailureClass.ACCOUNT_AUTH, "secret_unreadable", "The key's secret cannot be decrypted.")
-        evidence.failed(key, failure)
-        return failure
     evidence.tested(key, balance)
     return None
 
@@ -80,10 +75,9 @@ def cancel_at_vendor(task: Task) -> None:
     if task.attempt is None or not task.attempt.remote_id or not task.is_open:
         return
     key = task.attempt.key
-    account: Account = key.account(task.attempt.base_url)
-    call: Call = key.translator.build_cancel(account, task.attempt.remote_id)
-    evidence.count(key, call.kind)
     try:
+        call = key.translator.build_cancel(key.account(task.attempt.base_url), task.attempt.remote_id)
+        evidence.count(key, call.kind)
         key.translator.read_cancel(transport.send(call))
     except ProviderError as error:
         log.info("task %s: cancel: %s", task.pk, error.failure.code)

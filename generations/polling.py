@@ -7,10 +7,10 @@ and no time limit of ours ever ends a task that the vendor may still finish.
 
 import logging
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from cryptography.fernet import InvalidToken
 from django.utils import timezone
 
 from generations import evidence, lifecycle, transport
@@ -100,10 +100,9 @@ def _lanes(tasks: Iterable[Task]) -> Iterator[Lane]:
     for (key_id, base_url), group in grouped.items():
         try:
             yield Lane(keys[key_id], keys[key_id].account(base_url), tuple(group))
-        except InvalidToken:
-            failure = Failure(FailureClass.ACCOUNT_AUTH, "secret_unreadable", "The key's secret cannot be decrypted.")
-            evidence.failed(keys[key_id], failure)
-            _postpone(group, failure)
+        except Refused as error:
+            evidence.failed(keys[key_id], error.failure)
+            _postpone(group, error.failure)
 
 
 def _claim(lane: Lane) -> None:
@@ -122,11 +121,7 @@ def remote_id(task: Task) -> str:
 def _by_list(lanes: Sequence[Lane]) -> list[tuple[Lane, Task]]:
     """Ask by list; returns the tasks that need a query of their own: failed without a reason, or not listed."""
     unclear: list[tuple[Lane, Task]] = []
-    asks = [
-        _list_ask(lane, lane.tasks[start : start + IDS_PER_LIST], "")
-        for lane in lanes
-        for start in range(0, len(lane.tasks), IDS_PER_LIST)
-    ]
+    asks = [ask for lane in lanes for ask in _list_asks(lane)]
     for _ in range(MOST_PAGES):
         following: list[Ask] = []
         for ask, answer in _fetch(asks):
@@ -145,6 +140,13 @@ def _by_list(lanes: Sequence[Lane]) -> list[tuple[Lane, Task]]:
             return unclear
         asks = following
     return unclear + [(ask.lane, task) for ask in asks for task in ask.tasks]
+
+
+def _list_asks(lane: Lane) -> list[Ask]:
+    starts = range(0, len(lane.tasks), IDS_PER_LIST)
+    with _apart(lane, lane.tasks):
+        return [_list_ask(lane, lane.tasks[start : start + IDS_PER_LIST], "") for start in starts]
+    return []
 
 
 def _list_ask(lane: Lane, tasks: Sequence[Task], page_token: str) -> Ask:
@@ -170,8 +172,9 @@ def _take_rows(ask: Ask, rows: Iterable[Snapshot]) -> tuple[list[Task], list[Tas
         elif row.state == RemoteState.FAILED and not row.complete:
             reasonless.append(task)
         else:
-            lifecycle.observe(task, row)
-            seen.append(task)
+            with _apart(ask.lane, [task]):
+                lifecycle.observe(task, row)
+                seen.append(task)
     evidence.worked(ask.lane.key)
     _schedule(ask.lane.translator, seen)
     return rest, reasonless
@@ -181,10 +184,11 @@ def _take_rows(ask: Ask, rows: Iterable[Snapshot]) -> tuple[list[Task], list[Tas
 
 
 def _by_query(wanted: Sequence[tuple[Lane, Task]]) -> None:
-    asks = [
-        Ask(lane, (task,), lane.translator.build_query(lane.account, remote_id(task), task.wire_model))
-        for lane, task in wanted
-    ]
+    asks: list[Ask] = []
+    for lane, task in wanted:
+        with _apart(lane, [task]):
+            call = lane.translator.build_query(lane.account, remote_id(task), task.wire_model)
+            asks.append(Ask(lane, (task,), call))
     for ask, answer in _fetch(asks):
         try:
             snapshot = ask.lane.translator.read_snapshot(answer)
@@ -192,8 +196,9 @@ def _by_query(wanted: Sequence[tuple[Lane, Task]]) -> None:
             _went_wrong(ask, error.failure)
             continue
         evidence.worked(ask.lane.key)
-        lifecycle.observe(ask.tasks[0], snapshot)
-        _schedule(ask.lane.translator, ask.tasks)
+        with _apart(ask.lane, ask.tasks):
+            lifecycle.observe(ask.tasks[0], snapshot)
+            _schedule(ask.lane.translator, ask.tasks)
 
 
 def fetch_snapshot(task: Task) -> Snapshot:
@@ -218,6 +223,16 @@ def _fetch(asks: Sequence[Ask]) -> Iterator[tuple[Ask, Answer]]:
             _went_wrong(ask, answer.failure)
         else:
             yield ask, answer
+
+
+@contextmanager
+def _apart(lane: Lane, tasks: Iterable[Task]) -> Iterator[None]:
+    """Keep what nobody thought of to the tasks it concerns: those behind them are looked at all the same."""
+    try:
+        yield
+    except Exception:
+        log.exception("%s: looking at its tasks failed", lane.key.label)
+        _postpone(tasks, Failure(FailureClass.PROVIDER_UNKNOWN, "look_failed"))
 
 
 def _went_wrong(ask: Ask, failure: Failure) -> None:

@@ -9,7 +9,12 @@ from uuid import UUID
 
 from django_q.tasks import async_task
 
+# Seconds. A large clip over a slow line takes its time; its claim, not the queue, says who is at it.
+TIMEOUTS = {"archive": 6 * 3600}
+
 
 def enqueue(job: str, *ids: int | str | UUID) -> None:
     """Queue ``generations.jobs.<job>`` with these row ids."""
-    async_task(f"generations.jobs.{job}", *(str(each) if isinstance(each, UUID) else each for each in ids))
+    options = {"timeout": TIMEOUTS[job]} if job in TIMEOUTS else {}
+    plain = [str(each) if isinstance(each, UUID) else each for each in ids]
+    async_task(f"generations.jobs.{job}", *plain, q_options=options)

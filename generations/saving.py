@@ -10,16 +10,21 @@ from pathlib import Path
 from django.conf import settings
 from django.core.files.base import ContentFile
 from django.core.files.storage import Storage, default_storage
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from generations import archive, evidence, lifecycle, polling
 from generations.models import Creation, CreationState, Task
 from generations.providers.base import CallKind, Output, ProviderError
+from generations.queue import enqueue
 
 log = logging.getLogger("videoforge.saving")
 
 CLAIM = timedelta(seconds=30)  # prolonged while bytes arrive; a killed worker is replaced this soon
 PROLONG_EVERY = 5.0  # seconds
+# Slow links must leave workers free for sending and for the heartbeat.
+MOST_COPIES = 2
+WAKE_AGAIN = timedelta(seconds=20)
 TRY_AGAIN = timedelta(seconds=5)  # doubled with every try, up to:
 TRY_AGAIN_AT_MOST = timedelta(minutes=5)
 HOPE = timedelta(hours=1)  # past the deadline a link can still work, and a vendor can still give a new one
@@ -30,6 +35,34 @@ def save(creation_id: str) -> None:
     claimed = _claim(creation_id)
     if claimed is None:
         return
+    try:
+        _save(claimed)
+    except Exception:
+        log.exception("creation %s", claimed.pk)
+        _try_later(claimed, "The copy failed for a reason that nobody thought of; see the log.")
+    finally:
+        wake_next()
+
+
+def wake_next() -> None:
+    """Queue as many idle creations as there are free places, the earliest deadline first."""
+    for creation in idle()[: max(0, MOST_COPIES - _copying())]:
+        Creation.objects.filter(pk=creation.pk).update(next_try_at=timezone.now() + WAKE_AGAIN)
+        enqueue("archive", creation.pk)
+
+
+def idle() -> QuerySet[Creation]:
+    """What waits for a copy and may be tried now."""
+    now = timezone.now()
+    due = Creation.objects.filter(state=CreationState.PENDING, next_try_at__lte=now)
+    return due.exclude(claimed_until__gt=now).order_by("deadline")
+
+
+def _copying() -> int:
+    return Creation.objects.filter(state=CreationState.PENDING, claimed_until__gt=timezone.now()).count()
+
+
+def _save(claimed: Creation) -> None:
     try:
         copy = _copy(claimed)
     except archive.LinkDead as error:
@@ -50,7 +83,7 @@ def _incoming() -> Path:
 def _claim(creation_id: str) -> Creation | None:
     now = timezone.now()
     free = Creation.objects.filter(pk=creation_id, state=CreationState.PENDING).exclude(claimed_until__gt=now)
-    if not free.update(claimed_until=now + CLAIM):
+    if _copying() >= MOST_COPIES or not free.update(claimed_until=now + CLAIM):
         return None
     return Creation.objects.select_related("task__key", "task__attempt__key").get(pk=creation_id)
 

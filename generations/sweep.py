@@ -4,25 +4,32 @@ from datetime import timedelta
 
 from django.utils import timezone
 
-from generations import lifecycle
-from generations.models import Attempt, AttemptState, Creation, CreationState, KeyProblem, ProviderKey, TaskState
+from generations import leases, lifecycle, saving
+from generations.models import Attempt, AttemptState, KeyProblem, ProviderKey, TaskState
 from generations.providers.base import Failure, FailureClass
 from generations.queue import enqueue
 
 UNSENT_AFTER = timedelta(seconds=15)  # claimed, but the job that sends it never ran
 UNANSWERED_AFTER = timedelta(seconds=55)  # longer than a create may take, shorter than a minute
-WAKE_AGAIN = timedelta(seconds=20)
 LOOK_AGAIN = timedelta(seconds=30)
 LOOK_AGAIN_AT_MOST = timedelta(hours=1)
+PULSE_ASKED, PULSE_EVERY = "pulse-asked", 8.0  # seconds
 RETEST_KEY_AFTER = timedelta(minutes=5)
 
 
 def sweep() -> None:
+    ask_for_pulse()
     wake_unsent()
     name_uncertain()
     look_for_lost()
-    wake_copies()
+    saving.wake_next()
     retest_keys()
+
+
+def ask_for_pulse() -> None:
+    """Have the queue prove that it moves: a heart that beats says nothing of workers that wait for ever."""
+    if leases.seize(PULSE_ASKED, "sweep", PULSE_EVERY):
+        enqueue("pulse")
 
 
 def wake_unsent() -> int:
@@ -52,17 +59,6 @@ def look_for_lost() -> int:
         Attempt.objects.filter(pk=attempt.pk).update(next_look_at=now + pause, looks=attempt.looks + 1)
         enqueue("look_up", attempt.pk)
     return len(lost)
-
-
-def wake_copies() -> int:
-    """Queue the copying of creations that nobody is copying, earliest deadline first."""
-    now = timezone.now()
-    idle = Creation.objects.filter(state=CreationState.PENDING, next_try_at__lte=now).exclude(claimed_until__gt=now)
-    woken = 0
-    for creation in idle.order_by("deadline"):
-        woken += Creation.objects.filter(pk=creation.pk).update(next_try_at=now + WAKE_AGAIN)
-        enqueue("archive", creation.pk)
-    return woken
 
 
 def retest_keys() -> int:

@@ -42,7 +42,7 @@ def test_a_key_is_added_and_its_secret_never_shown(desk: Client, admin: User) ->
 
 
 def test_an_empty_secret_keeps_the_present_one(desk: Client, key: ProviderKey) -> None:
-    desk.post(reverse(CHANGE, args=[key.pk]), entered(secret="", label="Renamed"))
+    desk.post(reverse(CHANGE, args=[key.pk]), entered(secret="", label="Renamed", base_url=key.base_url))
     key.refresh_from_db()
     assert (key.label, key.account().secret) == ("Renamed", SECRET)
 
@@ -128,3 +128,32 @@ def test_the_list_costs_the_same_for_many_keys(desk: Client, django_assert_max_n
         make_key(f"Key {number}")
     with django_assert_max_num_queries(9):
         desk.get(reverse(LIST))
+
+
+@pytest.mark.parametrize("table", ["schedule", "ormq", "success", "failure"])
+def test_nobody_runs_functions_through_the_admin(desk: Client, table: str) -> None:
+    assert desk.get(f"/admin/django_q/{table}/").status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("address", "field"),
+    [
+        ("https://elsewhere.example", "secret"),
+        ("http://elsewhere.example", "base_url"),
+        ("http://169.254.169.254/latest", "base_url"),
+        ("https://user@api.vidu.com", "base_url"),
+    ],
+)
+def test_a_secret_is_not_sent_elsewhere_by_those_who_do_not_know_it(
+    desk: Client, key: ProviderKey, address: str, field: str
+) -> None:
+    answer = desk.post(reverse(CHANGE, args=[key.pk]), entered(secret="", base_url=address))
+    assert answer.context["adminform"].form.errors[field]
+    key.refresh_from_db()
+    assert key.base_url == "http://127.0.0.1:9"
+
+
+@pytest.mark.parametrize("options", ["[1]", '"text"', "7"])
+def test_options_are_an_object(desk: Client, key: ProviderKey, options: str) -> None:
+    answer = desk.post(reverse(CHANGE, args=[key.pk]), entered(options=options, base_url=key.base_url))
+    assert answer.context["adminform"].form.errors["options"]

@@ -1,6 +1,7 @@
 """Copying over real HTTP: only a whole, real MP4 ever gets a name in storage."""
 
 import hashlib
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import pytest
@@ -111,3 +112,15 @@ def test_placing_is_a_rename_into_storage(tmp_path: Path) -> None:
     assert archive.place(part, storage, "clips/2026/a.mp4") == "clips/2026/a.mp4"
     assert not part.exists()
     assert archive.sha256_of(storage, "clips/2026/a.mp4") == hashlib.sha256(b"clip").hexdigest()
+
+
+def test_packed_bytes_are_never_asked_for(tmp_path: Path, clip: bytes) -> None:
+    asked: list[str | None] = []
+
+    def note(request: BaseHTTPRequestHandler) -> None:
+        asked.append(request.headers["Accept-Encoding"])
+        says(200, clip)(request)
+
+    with serving(note) as url:
+        archive.download(url, tmp_path / "a.part")
+    assert asked == ["identity"]

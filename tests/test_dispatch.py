@@ -2,6 +2,7 @@
 
 import json
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -9,7 +10,7 @@ import pytest
 import respx
 from django.utils import timezone
 
-from generations import dispatch, sweep
+from generations import dispatch, lifecycle, sweep
 from generations.models import Attempt, AttemptState, KeyState, ProviderKey, RequestCount, Task, TaskState, User
 from tests.factories import make_asset, make_key
 from tests.test_lifecycle import press
@@ -41,6 +42,12 @@ class TestTurns:
         assert dispatch.dispatch() == 2
         assert dispatch.dispatch() == 0
         assert Task.objects.filter(state=TaskState.WAITING).count() == 2
+
+    def test_hanging_creates_leave_workers_free(self, alice: User, vidu_key: ProviderKey) -> None:
+        ProviderKey.objects.update(max_in_flight=50)
+        press(alice, vidu_key, count=4)
+        assert dispatch.dispatch() == dispatch.MOST_SENDING
+        assert dispatch.dispatch() == 0
 
     def test_a_large_batch_blocks_no_colleague(self, alice: User, bob: User, vidu_key: ProviderKey) -> None:
         press(alice, vidu_key, count=4)
@@ -157,6 +164,35 @@ class TestSubmit:
         dispatch.submit(attempt.pk)
         task.refresh_from_db()
         assert (task.state, task.failure_code, route.call_count) == ("failed", "input_missing", 0)
+
+    @respx.mock
+    def test_a_picture_that_cannot_be_read_is_never_sent(self, alice: User, vidu_key: ProviderKey) -> None:
+        asset = make_asset(alice)
+        asset.file.storage.delete(asset.file.name)
+        Path(asset.file.path).mkdir()
+        task, attempt = claimed(alice, vidu_key, images=[asset])
+        dispatch.submit(attempt.pk)
+        task.refresh_from_db()
+        assert (task.state, task.charge) == ("failed", 0)
+
+    def test_what_nobody_thought_of_before_sending_goes_back_to_waiting(
+        self, alice: User, vidu_key: ProviderKey, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(dispatch, "build_order", lambda attempt: 1 / 0)
+        task, attempt = claimed(alice, vidu_key)
+        dispatch.submit(attempt.pk)
+        task.refresh_from_db()
+        assert task.state == TaskState.WAITING
+        assert lifecycle.cancel(task, alice) == lifecycle.Cancelled.FREE
+
+    @respx.mock
+    def test_an_id_that_another_task_has_is_uncertain(self, alice: User, vidu_key: ProviderKey) -> None:
+        create_route(return_value=httpx.Response(200, json=ACCEPTED))
+        for _ in range(2):
+            task, attempt = claimed(alice, vidu_key)
+            dispatch.submit(attempt.pk)
+        task.refresh_from_db()
+        assert (task.state, task.failure_code) == (TaskState.UNCERTAIN, "remote_id_taken")
 
     @respx.mock
     def test_a_secret_that_cannot_be_read_is_a_key_problem(self, alice: User, vidu_key: ProviderKey) -> None:

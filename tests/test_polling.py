@@ -196,3 +196,33 @@ def test_what_is_not_due_is_not_asked(alice: User, vidu_key: ProviderKey) -> Non
     route = respx.get(LIST).mock(return_value=listing())
     assert polling.poll_due() == 0
     assert not route.called
+
+
+@respx.mock
+@pytest.mark.parametrize("options", [[1], {"list_size_keys": 5}, "text"], ids=str)
+def test_one_odd_key_stops_no_other(alice: User, vidu_key: ProviderKey, options: object) -> None:
+    odd = make_key("Odd", base_url=VIDU, options=options)
+    running(alice, odd, "1")
+    task = running(alice, vidu_key, "42")
+    respx.get(LIST).mock(return_value=listing(row("42", "processing")))
+    polling.poll_due()
+    task.refresh_from_db()
+    assert task.state == TaskState.PROCESSING
+
+
+@respx.mock
+def test_one_odd_row_stops_no_other(alice: User, vidu_key: ProviderKey, monkeypatch: pytest.MonkeyPatch) -> None:
+    odd, task = running(alice, vidu_key, "1"), running(alice, vidu_key, "42")
+    respx.get(LIST).mock(return_value=listing(row("1", "processing"), row("42", "processing")))
+    observe = polling.lifecycle.observe
+
+    def explode(seen: Task, snapshot: Any) -> bool:
+        if seen.pk == odd.pk:
+            raise RuntimeError("nobody thought of this")
+        return observe(seen, snapshot)
+
+    monkeypatch.setattr(polling.lifecycle, "observe", explode)
+    polling.poll_due()
+    task.refresh_from_db()
+    odd.refresh_from_db()
+    assert (task.state, odd.state, odd.poll_errors) == (TaskState.PROCESSING, TaskState.QUEUED, 1)

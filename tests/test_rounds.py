@@ -8,7 +8,7 @@ import pytest
 from django.utils import timezone
 from django_q.models import OrmQ, Schedule
 
-from generations import apps, health, leases, rounds
+from generations import apps, health, jobs, leases, rounds, sweep
 from generations.models import Lease
 
 pytestmark = pytest.mark.django_db
@@ -86,10 +86,20 @@ def test_schedules_are_there_once_however_often_one_migrates() -> None:
 def test_a_worker_lives_by_its_beat() -> None:
     assert not health.worker_alive()
     leases.seize(rounds.ACTIVE, "a", 8)
+    assert not health.worker_alive(), "a heart that beats says nothing of the queue"
+    jobs.pulse()
     assert health.worker_alive()
-    Lease.objects.update(beat_at=timezone.now() - timedelta(seconds=30))
-    assert not health.worker_alive()
+    for key in (rounds.ACTIVE, health.PULSE):
+        Lease.objects.update(beat_at=timezone.now())
+        Lease.objects.filter(key=key).update(beat_at=timezone.now() - timedelta(seconds=31))
+        assert not health.worker_alive()
     assert "worker silent" in health.troubles()
+
+
+def test_the_queue_is_asked_for_its_pulse_now_and_then() -> None:
+    for _ in range(3):
+        sweep.ask_for_pulse()
+    assert OrmQ.objects.count() == 1
 
 
 @pytest.mark.django_db(transaction=True)

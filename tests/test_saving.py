@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from django.core.files.storage import default_storage
 from django.utils import timezone
+from django_q.models import OrmQ
 
 from generations import archive, polling, saving, sweep
 from generations.models import Creation, CreationState, Task, User
@@ -57,7 +58,18 @@ def test_a_clip_is_kept_and_the_task_is_ready(alice: User, clip: bytes) -> None:
     assert Task.objects.get().state == "succeeded"
 
 
-@pytest.mark.parametrize("cover", [None, b"", b"<html>sign in</html>"], ids=["refused", "empty", "html"])
+def broken_png() -> bytes:
+    """Its header is fine; a damaged chunk makes Pillow raise a SyntaxError."""
+    content = bytearray(picture_bytes(64, 64, fmt="PNG"))
+    at = content.index(b"IDAT")
+    content[at + 4 : at + 8] = b"\xff\xff\xff\xff"
+    content[at - 4 : at] = (2**31).to_bytes(4, "big")
+    return bytes(content)
+
+
+@pytest.mark.parametrize(
+    "cover", [None, b"", b"<html>sign in</html>", broken_png()], ids=["refused", "empty", "html", "damaged"]
+)
 def test_a_clip_without_its_cover_gets_a_still(alice: User, clip: bytes, cover: bytes | None) -> None:
     with serving(storage_with(clip, cover)) as url:
         creation = pending(alice, url)
@@ -86,10 +98,42 @@ def test_only_one_worker_copies_at_a_time(alice: User, clip: bytes) -> None:
         creation.refresh_from_db()
         assert creation.state == CreationState.PENDING
         Creation.objects.update(claimed_until=timezone.now() - timedelta(seconds=1))
-        assert sweep.wake_copies() == 1, "its worker died: somebody else copies"
+        sweep.sweep()
+        assert OrmQ.objects.filter(payload__isnull=False).exists(), "its worker died: somebody else copies"
         saving.save(str(creation.pk))
     creation.refresh_from_db()
     assert creation.state == CreationState.STORED
+
+
+def test_slow_links_leave_workers_free(alice: User, clip: bytes) -> None:
+    with serving(storage_with(clip, None)) as url:
+        waiting = [pending(alice, url) for _ in range(saving.MOST_COPIES + 1)]
+        claimed = [saving._claim(str(creation.pk)) for creation in waiting]
+        assert [each is not None for each in claimed] == [True] * saving.MOST_COPIES + [False]
+        Creation.objects.filter(pk=waiting[0].pk).update(claimed_until=None)
+        saving.save(str(waiting[-1].pk))
+    assert Creation.objects.get(pk=waiting[-1].pk).state == CreationState.STORED
+
+
+def test_the_next_copy_begins_when_one_ends_and_the_earliest_deadline_first(alice: User, clip: bytes) -> None:
+    with serving(storage_with(clip, None)) as url:
+        first, later, sooner = (pending(alice, url) for _ in range(3))
+        Creation.objects.filter(pk=sooner.pk).update(deadline=timezone.now() + timedelta(hours=1))
+        saving.save(str(first.pk))
+    woken = [queued.task["args"][0] for queued in OrmQ.objects.order_by("id")]
+    assert woken == [str(sooner.pk), str(later.pk)]
+
+
+def test_what_nobody_thought_of_is_tried_again_later(alice: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    def explode(*_: object, **__: object) -> None:
+        raise RuntimeError("a file nobody thought of")
+
+    monkeypatch.setattr(archive, "download", explode)
+    creation = pending(alice, "http://127.0.0.1:9")
+    saving.save(str(creation.pk))
+    creation.refresh_from_db()
+    assert (creation.state, creation.tries, creation.claimed_until) == (CreationState.PENDING, 1, None)
+    assert "nobody thought of" in creation.last_error
 
 
 def test_nothing_is_left_lying_about(alice: User, settings: Any) -> None:

@@ -112,3 +112,19 @@ def test_a_secret_is_in_no_text_of_an_error() -> None:
         transport.send(call(f"http://127.0.0.1:{closed_port()}/"))
     assert "not-a-real-key" not in f"{caught.value!r} {caught.value} {caught.value.failure}"
     assert "not-a-real-key" not in repr(call("http://127.0.0.1/"))
+
+
+def test_an_endless_read_is_cut_among_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(transport, "MAX_ANSWER_BYTES", 1000)
+    with serving(says(200, b"x" * 5000)) as endless, serving(says(200, b"{}")) as short:
+        results = transport.fetch_many([call(endless), call(short)])
+    assert [type(result) for result in results] == [AnswerLost, Answer]
+
+
+def test_a_vendor_that_quotes_the_key_does_not_bring_it_in() -> None:
+    with serving(says(401, b'{"message": "Invalid token: Token not-a-real-key"}')) as url:
+        answers = [transport.send(call(url)), *transport.fetch_many([call(url)])]
+    for answer in answers:
+        assert isinstance(answer, Answer)
+        assert b"not-a-real-key" not in answer.content
+        assert answer.json() == {"message": "Invalid token: Token [key]"}

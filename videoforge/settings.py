@@ -1,5 +1,6 @@
 """All settings. No variable is required: without any, everything lives under ``./var`` and listens on loopback."""
 
+import os
 import secrets
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ PORT = env.int("PORT", 8000)
 DEBUG = env.bool("DEBUG", False)
 VIDEOFORGE_DATA = Path(env.str("VIDEOFORGE_DATA", str(BASE_DIR / "var"))).resolve()
 VIDEOFORGE_DATA.mkdir(parents=True, exist_ok=True, mode=0o700)
+os.umask(0o077)  # clips, sessions and prompts are for the owner of this process alone
 VIDEOFORGE_PUBLIC_URL = env.str("VIDEOFORGE_PUBLIC_URL", "").rstrip("/")
 PUBLIC = urlsplit(VIDEOFORGE_PUBLIC_URL)
 
@@ -78,6 +80,8 @@ INSTALLED_APPS = [
 ]
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
+    "csp.middleware.CSPMiddleware",  # outside of all that may answer by itself, errors included
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
@@ -85,8 +89,6 @@ MIDDLEWARE = [
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
-    "django.middleware.clickjacking.XFrameOptionsMiddleware",
-    "csp.middleware.CSPMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "generations.middleware.person_preferences",
     "generations.middleware.htmx_sign_in",
@@ -129,12 +131,13 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 # Background work -----------------------------------------------------------------------------------------
 # The queue only wakes people up: attempts, leases and next times are kept in our own tables, so django-q never
 # retries by itself (max_attempts, ack_failures) and keeps no results (save_limit -1 is four times faster).
-# retry must exceed timeout * (ceil((queue_limit + 1) / workers) + 1) = 280 * 3 = 840.
+# Seven workers: two for the heartbeat and its standby, two that send, two that copy, one for all else.
+# retry must exceed timeout * (ceil((queue_limit + 1) / workers) + 1) = 280 * 2 = 560.
 Q_CLUSTER = {
     "name": "videoforge",
     "label": "Job queue",
     "orm": "default",
-    "workers": 4,
+    "workers": 7,
     "queue_limit": 4,
     "bulk": 1,
     "timeout": 280,

@@ -7,6 +7,7 @@ from uuid import UUID, uuid4
 from django import forms
 from django.core.exceptions import ValidationError
 from django.core.files.uploadedfile import UploadedFile
+from django.http import QueryDict
 from django.utils.datastructures import MultiValueDict
 from django.utils.functional import cached_property
 from django.utils.translation import gettext as _
@@ -24,6 +25,7 @@ from generations.providers.base import Mode
 from generations.providers.catalog import Offer, Switch
 
 SETTINGS = ("resolution", "duration", "aspect_ratio", "style", "movement_amplitude", *rules.SWITCHES, "count")
+ALREADY_SENT = gettext_lazy("This form was sent before with other content. Nothing was made now: press Generate again.")
 NO_MODE = gettext_lazy("There is no such mode. Choose text2video, img2video, start-end2video or reference2video.")
 
 
@@ -73,6 +75,14 @@ class GenerateForm(forms.Form):
         self.user = user
         self.offer: Offer | None = None
         self.pictures: list[Picture] = []
+
+    def take_fresh_id(self) -> None:
+        """Say that this form was sent before as something else, and make its next press a new one."""
+        self.add_error(None, ALREADY_SENT)
+        data = QueryDict(mutable=True)
+        data.update(self.data)
+        data["request_id"] = str(uuid4())
+        self.data = data
 
     # --- What the page shows ---------------------------------------------------------------------------------
 
@@ -152,7 +162,18 @@ class GenerateForm(forms.Form):
         if self.offer is not None and key is not None:
             self._add(settings_problems(self.offer, self.cleaned_data))
             self._add(picture_problems(self.offer, self.pictures, key.translator))
+        if self._was_something_else():
+            self.take_fresh_id()
         return self.cleaned_data
+
+    def _was_something_else(self) -> bool:
+        """The browser's way back shows an old form: changed and sent again, it is not the press that it was."""
+        request_id = self.cleaned_data.get("request_id")
+        first = Task.objects.filter(batch__request_id=request_id, position=0).first() if request_id else None
+        if first is None or self.offer is None:
+            return False
+        now = (self.cleaned_data.get("prompt"), self.offer.mode, self.offer.model)
+        return (first.prompt_text, first.mode, first.model) != now
 
     def _find_offer(self, provider: str, mode: str) -> Offer | None:
         model = self.cleaned_data.get("model")

@@ -4,7 +4,7 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from generations import ledger
@@ -73,6 +73,14 @@ def mark_sent(attempt: Attempt, body_digest: str) -> bool:
 
 def accept(attempt: Attempt, receipt: Receipt) -> bool:
     """The vendor made the task: from now on it is known by its remote id and must be followed."""
+    try:
+        return _accept(attempt, receipt)
+    except IntegrityError:
+        # The vendor named an id that another task has: which of the two is ours, nobody can say by itself.
+        return lose_answer(attempt, Failure(FailureClass.AMBIGUOUS_SUBMIT, "remote_id_taken"))
+
+
+def _accept(attempt: Attempt, receipt: Receipt) -> bool:
     task = attempt.task
     with transaction.atomic():
         now = timezone.now()

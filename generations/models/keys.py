@@ -1,5 +1,6 @@
 from datetime import timedelta
 
+from cryptography.fernet import InvalidToken
 from django.conf import settings
 from django.db import models
 from django.utils import timezone
@@ -7,7 +8,7 @@ from django.utils.translation import gettext_lazy as _
 
 from generations import ciphers
 from generations.providers import PROVIDERS
-from generations.providers.base import Account, CallKind, Provider
+from generations.providers.base import Account, CallKind, Failure, FailureClass, Provider, Refused
 
 
 def provider_choices() -> list[tuple[str, str]]:
@@ -83,8 +84,16 @@ class ProviderKey(models.Model):
         self.masked = ciphers.mask(secret)
 
     def account(self, base_url: str = "") -> Account:
-        """The credential in the clear, for one call. ``base_url`` is the one frozen with the attempt, if any."""
-        return Account(base_url or self.base_url, ciphers.decrypt(self.secret_cipher), self.options)
+        """The credential in the clear, for one call. ``base_url`` is the one frozen with the attempt, if any.
+
+        Raises Refused when none of the present encryption keys can read the secret.
+        """
+        try:
+            secret = ciphers.decrypt(self.secret_cipher)
+        except InvalidToken:
+            text = "The key's secret cannot be decrypted with the present VIDEOFORGE_ENCRYPTION_KEYS."
+            raise Refused(Failure(FailureClass.ACCOUNT_AUTH, "secret_unreadable", text)) from None
+        return Account(base_url or self.base_url, secret, self.options)
 
     @property
     def takes_new_work(self) -> bool:

@@ -115,7 +115,7 @@ def objects(value: object) -> list[Any]:
     return [mapping(item) for item in items]
 
 
-Id = Annotated[str, BeforeValidator(_as_text), StringConstraints(pattern=r"^[A-Za-z0-9._:-]{1,128}$")]
+Id = Annotated[str, BeforeValidator(_as_text), StringConstraints(pattern=r"^[A-Za-z0-9._:-]{1,120}$")]
 Word = Annotated[str, BeforeValidator(word)]
 Text = Annotated[str, BeforeValidator(clean)]
 Link = Annotated[str, BeforeValidator(link)]

@@ -10,4 +10,6 @@ from generations import health
 def healthz(request: HttpRequest) -> JsonResponse:
     """200 when everything is alive, else 503 with the reasons; for monitors, so without sign-in and secrets."""
     troubles = health.troubles()
-    return JsonResponse({"ok": not troubles, "troubles": troubles}, status=503 if troubles else 200)
+    if troubles:
+        return JsonResponse({"ok": False, "troubles": troubles}, status=503)
+    return JsonResponse({"ok": True, "troubles": [], "warnings": health.warnings()})

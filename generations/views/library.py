@@ -49,7 +49,7 @@ class Filters:
         """A value that no list offers filters nothing."""
         mode, state, person = data.get("mode", ""), data.get("state", ""), data.get("person", "")
         return cls(
-            search=data.get("q", "").strip()[:200],
+            search=data.get("q", "").replace("\0", "").strip()[:200],
             person=person if person.isdecimal() and len(person) < 19 else "",
             mode=mode if mode in dict(MODE_CHOICES) else "",
             state=state if state in STATES else "",

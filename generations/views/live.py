@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from django.contrib.auth.decorators import login_required
@@ -44,11 +44,11 @@ class Watch:
         return cls(
             scope=data.get("scope") or queries.MINE,
             state=data.get("state", ""),
-            search=data.get("q", "").strip()[:200],
+            search=data.get("q", "").replace("\0", "").strip()[:200],
             cursor=_moment(data.get("v", "")),
             oldest=uuid_or_none(data.get("oldest", "")),
             newest=newest,
-            until=int(until) if until.isdecimal() else None,
+            until=int(until) if until.isdecimal() and len(until) <= 12 else None,
         )
 
     @property
@@ -91,9 +91,9 @@ def _moment(text: str) -> datetime | None:
     # A "+" that nobody encoded arrives as a space.
     try:
         found = parse_datetime(text.replace(" ", "+") if text.count(" ") == 1 and "T" in text else text)
-    except ValueError:
+        return found.astimezone(UTC) if found and timezone.is_aware(found) else None
+    except (ValueError, OverflowError):
         return None
-    return found if found and timezone.is_aware(found) else None
 
 
 def uuid_or_none(text: str) -> UUID | None:

@@ -4,7 +4,6 @@ from django.conf import settings
 from django.contrib.auth.decorators import login_required
 from django.http import HttpResponse
 from django.shortcuts import redirect, resolve_url
-from django.utils import translation
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_POST
 
@@ -19,7 +18,7 @@ def settings_look(request: HtmxHttpRequest) -> HttpResponse:
     user, theme, language = request.user, request.POST.get("theme", ""), request.POST.get("language", "")
     if theme in Theme.values:
         user.theme = theme
-    if translation.check_for_language(language):
+    if language in dict(settings.LANGUAGES):
         user.language = language
     user.save(update_fields=["theme", "language"])
     response = redirect(_back(request))

@@ -100,16 +100,24 @@ def task_create(request: HtmxHttpRequest) -> HttpResponse:
         return home_again(request, GenerateForm(user=request.user, initial=typed_in(request.POST)))
     form = GenerateForm(request.POST, request.FILES, user=request.user)
     if not form.is_valid():
-        if request.htmx:
-            part = "generations/partials/composer.html"
-            return varied(render(request, part, composer_context(request, form), status=422))
-        return home_again(request, form, status=422)
-    tasks = form.save()
+        return refused(request, form)
+    try:
+        tasks = form.save()
+    except lifecycle.RequestIdTaken:
+        form.take_fresh_id()
+        return refused(request, form)
     created = ngettext("Queued %(count)d video", "Queued %(count)d videos", len(tasks)) % {"count": len(tasks)}
     if not request.htmx:
         messages.success(request, created)
         return redirect("home")
     return varied(render(request, "generations/partials/task_created.html", created_context(request, tasks, created)))
+
+
+def refused(request: HtmxHttpRequest, form: GenerateForm) -> HttpResponse:
+    if request.htmx:
+        part = "generations/partials/composer.html"
+        return varied(render(request, part, composer_context(request, form), status=422))
+    return home_again(request, form, status=422)
 
 
 def created_context(request: HtmxHttpRequest, tasks: list[Task], created: str) -> dict[str, object]:

@@ -8,6 +8,7 @@ from django.conf import settings
 from django.test import Client
 from django.utils import timezone
 
+from generations.health import PULSE
 from generations.models import Lease, ProviderKey, User
 from generations.rounds import ACTIVE
 from tests.factories import make_task
@@ -48,7 +49,9 @@ def test_scripts_and_styles_come_from_ourselves(alice: User, key: ProviderKey) -
 def test_a_silent_worker_is_announced_to_those_who_wait(alice: User) -> None:
     client = signed_in(alice)
     assert b"No worker is running" in client.get("/").content
-    Lease.objects.update_or_create(key=ACTIVE, defaults={"beat_at": timezone.now()})
+    for key in (ACTIVE, PULSE):
+        assert b"No worker is running" in client.get("/").content
+        Lease.objects.update_or_create(key=key, defaults={"beat_at": timezone.now()})
     assert b"No worker is running" not in client.get("/").content
     assert b"No worker is running" not in Client().get("/accounts/sign-in/").content
 

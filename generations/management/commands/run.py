@@ -35,8 +35,8 @@ START_SECONDS = 60.0
 RESTART_PAUSE = 1.0  # doubled while a part keeps dying, up to:
 RESTART_PAUSE_AT_MOST = 30.0
 STEADY_AFTER = 60.0  # alive this long: the next death is a first one again
-WATCH_EVERY = 15.0
-SILENT_SECONDS = 60.0  # a worker that has not gone round for so long is wedged, however alive it looks
+WATCH_EVERY = 5.0
+SILENT_SECONDS = 30.0  # no heartbeat or no job run for so long: wedged, however alive it looks
 
 
 def _die_with_parent() -> None:
@@ -107,7 +107,7 @@ class Command(BaseCommand):
         parser.add_argument("--sandbox-port", type=int, default=int(os.environ.get("SANDBOX_PORT", "8900")))
 
     def handle(self, *args: Any, **options: Any) -> None:
-        self.stopping = False
+        self.stopping, self.silent = False, 0
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, self._stop)
         demo = not options["no_demo"]
@@ -188,8 +188,13 @@ class Command(BaseCommand):
         connection.close()
         running = worker.process is not None and time.monotonic() - worker.started_at > SILENT_SECONDS
         if running and (beat is None or (timezone.now() - beat).total_seconds() > SILENT_SECONDS):
-            self._say("The worker gives no sign of life; starting it anew")
-            worker.clear_away()
+            self.silent += 1
+            # Twice in a row: after a pause of the whole machine the first look finds an old beat only.
+            if self.silent > 1:
+                self._say("The worker gives no sign of life; starting it anew")
+                worker.clear_away()
+        else:
+            self.silent = 0
 
     def _stop_all(self) -> None:
         running = [part for part in self.parts if part.process is not None]

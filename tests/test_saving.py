@@ -1,6 +1,7 @@
 """Our copy: claimed by one, tried again, asked for anew, and lost only when nothing else is left."""
 
 import hashlib
+import io
 from datetime import timedelta
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 from django.core.files.storage import default_storage
 from django.utils import timezone
 from django_q.models import OrmQ
+from PIL import Image
 
 from generations import archive, polling, saving, sweep
 from generations.models import Creation, CreationState, Task, User
@@ -59,12 +61,11 @@ def test_a_clip_is_kept_and_the_task_is_ready(alice: User, clip: bytes) -> None:
 
 
 def broken_png() -> bytes:
-    """Its header is fine; a damaged chunk makes Pillow raise a SyntaxError."""
-    content = bytearray(picture_bytes(64, 64, fmt="PNG"))
-    at = content.index(b"IDAT")
-    content[at + 4 : at + 8] = b"\xff\xff\xff\xff"
-    content[at - 4 : at] = (2**31).to_bytes(4, "big")
-    return bytes(content)
+    """It opens well; in the middle of its data a damaged chunk makes Pillow raise a SyntaxError."""
+    buffer = io.BytesIO()
+    Image.effect_noise((512, 512), 100).convert("RGB").save(buffer, "PNG")
+    first, second, rest = buffer.getvalue().split(b"IDAT", 2)
+    return first + b"IDAT" + second + b"\xff\xff\xff\xff" + rest
 
 
 @pytest.mark.parametrize(

@@ -221,6 +221,14 @@ class TestDeath:
             os.kill(pid, signal.SIGKILL)
         self.assert_all_settled_once(own_house, ids)
 
+    def test_each_worker_process_by_itself(self, own_house: House) -> None:
+        """An idle worker that dies holding the queue's lock stops all others, though every process lives on."""
+        for pid in own_house.members("worker")[2:]:
+            os.kill(pid, signal.SIGKILL)
+            time.sleep(0.3)
+        ids = own_house.generate("A calm sea", count="2")
+        self.assert_all_settled_once(own_house, ids)
+
     def test_web_and_sandbox(self, own_house: House) -> None:
         ids = own_house.generate("A calm sea", count="2")
         for part in ("web", "sandbox"):

@@ -37,6 +37,8 @@ def save(creation_id: str) -> None:
         return
     try:
         _save(claimed)
+    except _LostClaim:
+        log.warning("creation %s: another worker took over", claimed.pk)
     except Exception:
         log.exception("creation %s", claimed.pk)
         _try_later(claimed, "The copy failed for a reason that nobody thought of; see the log.")
@@ -92,13 +94,14 @@ def _copy(creation: Creation) -> lifecycle.Kept:
     """Cover first (its link can be shorter-lived), then the clip; both become ours before anything is said."""
     # A name of its own for each try: a worker that lost its claim may still be writing.
     temporary = _incoming() / f"{creation.pk}.{uuid.uuid4().hex[:8]}.part"
-    alive = _Prolong(creation)
+    alive = _Claim(creation)
     try:
         poster = _cover(creation, temporary, alive)
         evidence.count(creation.task.key, CallKind.MEDIA)
         copied = archive.download(creation.source_url, temporary, alive=alive)
         facts = archive.probe(temporary)
         poster = poster or archive.still(temporary)
+        alive.renew()
         day = f"{creation.created_at:%Y/%m/%d}"
         file = archive.place(temporary, default_storage, f"clips/{day}/{creation.pk}.mp4")
         poster_name = _store_poster(default_storage, f"posters/{day}/{creation.pk}.jpg", poster)
@@ -118,7 +121,7 @@ def _copy(creation: Creation) -> lifecycle.Kept:
     )
 
 
-def _cover(creation: Creation, temporary: Path, alive: "_Prolong") -> bytes | None:
+def _cover(creation: Creation, temporary: Path, alive: "_Claim") -> bytes | None:
     """The vendor's cover, or None: a clip without one gets a still of its own."""
     if not creation.cover_url:
         return None
@@ -139,17 +142,28 @@ def _store_poster(storage: Storage, name: str, content: bytes) -> str:
         raise archive.CopyFailed(f"The poster could not be stored ({error.strerror or error}).") from None
 
 
-class _Prolong:
-    """Keeps the claim alive while bytes arrive."""
+class _LostClaim(Exception):
+    """This worker stood still for so long that another one copies now; nothing more is to be written."""
+
+
+class _Claim:
+    """Keeps the claim alive while bytes arrive, and notices when it has gone to somebody else."""
 
     def __init__(self, creation: Creation) -> None:
-        self.creation = creation
+        self.creation, self.until = creation, creation.claimed_until
         self.next_at = time.monotonic() + PROLONG_EVERY
 
     def __call__(self) -> None:
         if time.monotonic() >= self.next_at:
             self.next_at = time.monotonic() + PROLONG_EVERY
-            Creation.objects.filter(pk=self.creation.pk).update(claimed_until=timezone.now() + CLAIM)
+            self.renew()
+
+    def renew(self) -> None:
+        until = timezone.now() + CLAIM
+        mine = Creation.objects.filter(pk=self.creation.pk, state=CreationState.PENDING, claimed_until=self.until)
+        if not mine.update(claimed_until=until):
+            raise _LostClaim
+        self.until = until
 
 
 def _try_later(creation: Creation, why: str) -> None:

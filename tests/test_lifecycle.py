@@ -258,6 +258,8 @@ class TestCancel:
         assert lifecycle.cancel(task, alice) == lifecycle.Cancelled.ASKED
         task.refresh_from_db()
         assert task.state == TaskState.QUEUED, "it ends when the vendor says so"
+        assert lifecycle.cancel(task, alice) == lifecycle.Cancelled.ASKED
+        assert kinds(task) == ["cancel-asked"], "pressed twice it is one wish"
 
     @pytest.mark.parametrize("state", ["submitting", "uncertain", "processing", "archiving", "succeeded", "failed"])
     def test_everything_else_is_too_late(self, alice: User, state: str) -> None:

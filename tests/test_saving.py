@@ -125,6 +125,24 @@ def test_the_next_copy_begins_when_one_ends_and_the_earliest_deadline_first(alic
     assert woken == [str(sooner.pk), str(later.pk)]
 
 
+def test_a_worker_that_stood_still_writes_nothing_any_more(
+    alice: User, clip: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def somebody_else_took_over(path: Path) -> archive.Facts:
+        Creation.objects.update(claimed_until=timezone.now() + timedelta(seconds=7))
+        return facts(path)
+
+    facts = archive.probe
+    monkeypatch.setattr(archive, "probe", somebody_else_took_over)
+    with serving(storage_with(clip, None)) as url:
+        creation = pending(alice, url)
+        saving.save(str(creation.pk))
+    creation.refresh_from_db()
+    assert (creation.state, creation.tries) == (CreationState.PENDING, 0)
+    assert creation.claimed_until is not None, "the claim of the other one stands"
+    assert not default_storage.exists(f"clips/{creation.created_at:%Y/%m/%d}/{creation.pk}.mp4")
+
+
 def test_what_nobody_thought_of_is_tried_again_later(alice: User, monkeypatch: pytest.MonkeyPatch) -> None:
     def explode(*_: object, **__: object) -> None:
         raise RuntimeError("a file nobody thought of")

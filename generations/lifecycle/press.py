@@ -1,6 +1,7 @@
 """What people do: press Generate, and think better of it."""
 
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from decimal import Decimal
 from enum import StrEnum
 from typing import Any
@@ -15,6 +16,8 @@ from generations.models import Asset, Batch, Prompt, ProviderKey, Task, TaskInpu
 from generations.providers import catalog
 from generations.providers.base import Failure
 from generations.queue import enqueue
+
+ASK_AGAIN_AFTER = timedelta(seconds=15)  # pressed again before the vendor answered, it is the same wish
 
 
 class RequestIdTaken(Exception):
@@ -139,8 +142,10 @@ def cancel(task: Task, actor: User) -> Cancelled:
             return Cancelled.FREE
         if task.state != S.QUEUED or not task.key.translator.can_cancel:
             return Cancelled.TOO_LATE
-        note(task, "cancel-asked", actor=actor)
-        enqueue("cancel", task.pk)
+        lately = timezone.now() - ASK_AGAIN_AFTER
+        if not task.events.filter(kind="cancel-asked", at__gt=lately).exists():
+            note(task, "cancel-asked", actor=actor)
+            enqueue("cancel", task.pk)
         return Cancelled.ASKED
 
 

@@ -79,7 +79,17 @@ class KeyForm(forms.ModelForm[ProviderKey]):
 
     class Meta:
         model = ProviderKey
-        fields = ("label", "provider", "base_url", "state", "max_in_flight", "expires_on", "note", "options")
+        fields = (
+            "label",
+            "provider",
+            "base_url",
+            "state",
+            "max_in_flight",
+            "monthly_budget",
+            "expires_on",
+            "note",
+            "options",
+        )
 
     def clean_secret(self) -> str:
         secret = str(self.cleaned_data["secret"])
@@ -135,7 +145,18 @@ class KeyAdmin(admin.ModelAdmin[ProviderKey]):
     )  # fmt: skip
 
     def get_fields(self, request: HttpRequest, obj: ProviderKey | None = None) -> Any:
-        entered = ["label", "provider", "secret", "base_url", "state", "max_in_flight", "expires_on", "note", "options"]
+        entered = [
+            "label",
+            "provider",
+            "secret",
+            "base_url",
+            "state",
+            "max_in_flight",
+            "monthly_budget",
+            "expires_on",
+            "note",
+            "options",
+        ]
         return [*entered, *(self.readonly_fields if obj else ())]
 
     def get_readonly_fields(self, request: HttpRequest, obj: ProviderKey | None = None) -> tuple[str, ...]:

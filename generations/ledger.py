@@ -1,10 +1,12 @@
 """The only writer of the usage ledger. Every function joins the caller's transaction."""
 
 from collections.abc import Iterable
+from datetime import UTC
 from decimal import Decimal
 from typing import TypedDict
 
-from django.db.models import QuerySet, Sum
+from django.db.models import Q, QuerySet, Sum
+from django.utils import timezone
 
 from generations.models import EntryKind, EntrySource, ProviderKey, Task, UsageEntry
 from generations.providers.base import Money
@@ -59,6 +61,20 @@ def settle(task: Task, charge: Money, note: str = "") -> None:
 
 def _entries(task: Task, kind: EntryKind) -> QuerySet[UsageEntry]:
     return UsageEntry.objects.filter(task=task, kind=kind)
+
+
+def budget_left(key: ProviderKey) -> Decimal | None:
+    """What this month's budget of a key still allows, in the vendor's unit; None without a budget.
+
+    What is held counts as used, also from before the month: it will be spent in it. Never below zero.
+    """
+    if key.monthly_budget is None:
+        return None
+    month = timezone.now().astimezone(UTC).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+    counted = Q(kind__in=HELD) | Q(kind__in=SPENT, at__gte=month)
+    rows = UsageEntry.objects.filter(counted, key=key, unit=key.translator.unit)
+    used = rows.aggregate(sum=Sum("amount"))["sum"] or Decimal(0)
+    return max(Decimal(0), key.monthly_budget - used)
 
 
 class Totals(TypedDict):

@@ -36,7 +36,7 @@ BELOW: dict[str, set[str]] = {
     "rounds": {"dispatch", "leases", "polling", "queue", "sweep"},
     "health": {"models", "rounds"},
     "jobs": {"dispatch", "health", "keys", "leases", "lookup", "models", "rounds", "saving"},
-    "forms": {"assets", "choices", "lifecycle", "models", "providers", "queries"},
+    "forms": {"assets", "choices", "ledger", "lifecycle", "models", "providers", "queries", "words"},
     "views": {"assets", "choices", "forms", "health", "lifecycle", "models", "providers", "queries", "words"},
     "templatetags": {"choices", "models", "words"},
     "admin": {"keys", "models", "providers", "queue"},

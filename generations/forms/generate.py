@@ -13,7 +13,7 @@ from django.utils.functional import cached_property
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from generations import lifecycle, queries
+from generations import ledger, lifecycle, queries
 from generations.choices import MAX_COUNT, Params, choices_for, rules
 from generations.forms.checks import MAX_SEED, picture_problems, settings_problems
 from generations.forms.fields import IdField, IdsField, PromptField, SwitchField, UploadField, UploadsField, as_list
@@ -21,8 +21,9 @@ from generations.forms.pictures import FilledSlot, Picture, Tray, fill_slots, lo
 from generations.models import Batch, KeyState, ProviderKey, Task, User, Visibility
 from generations.models.tasks import MODE_CHOICES
 from generations.providers import PROVIDERS, catalog
-from generations.providers.base import Mode
+from generations.providers.base import Mode, Money
 from generations.providers.catalog import Offer, Switch
+from generations.words import money as words_of_money
 
 SETTINGS = ("resolution", "duration", "aspect_ratio", "style", "movement_amplitude", *rules.SWITCHES, "count")
 ALREADY_SENT = gettext_lazy("This form was sent before with other content. Nothing was made now: press Generate again.")
@@ -105,6 +106,12 @@ class GenerateForm(forms.Form):
         return choices_for(provider, str(self["mode"].value() or ""), str(self["model"].value() or ""), wanted)
 
     @cached_property
+    def budget_left(self) -> Money | None:
+        """What the chosen key may still spend this month; None without a budget."""
+        left = ledger.budget_left(self.chosen_key) if self.chosen_key else None
+        return Money(left, self.chosen_key.translator.unit) if self.chosen_key and left is not None else None
+
+    @cached_property
     def slots(self) -> list[FilledSlot]:
         """The places for pictures, with those that an earlier submit or a remix left there."""
         if self.is_bound:
@@ -162,9 +169,19 @@ class GenerateForm(forms.Form):
         if self.offer is not None and key is not None:
             self._add(settings_problems(self.offer, self.cleaned_data))
             self._add(picture_problems(self.offer, self.pictures, key.translator))
+            self._check_budget(key)
         if self._was_something_else():
             self.take_fresh_id()
         return self.cleaned_data
+
+    def _check_budget(self, key: ProviderKey) -> None:
+        """Only new work stops at the budget's end; what runs goes on. An unknown price needs some budget left."""
+        left, total = ledger.budget_left(key), self.params.cost.total
+        if left is None or (left > 0 if total is None else total.amount <= left):
+            return
+        words = {"key": key.label, "left": words_of_money(left, key.translator.unit)}
+        sentence = _("The key “%(key)s” has %(left)s of its budget left this month. An administrator can raise it.")
+        self.add_error("key", sentence % words)
 
     def _was_something_else(self) -> bool:
         """The browser's way back shows an old form: changed and sent again, it is not the press that it was."""

@@ -2,6 +2,7 @@ from datetime import timedelta
 
 from cryptography.fernet import InvalidToken
 from django.conf import settings
+from django.core.validators import MinValueValidator
 from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
@@ -41,6 +42,15 @@ class ProviderKey(models.Model):
     state = models.CharField(_("state"), max_length=10, choices=KeyState.choices, default=KeyState.ACTIVE)
     max_in_flight = models.PositiveSmallIntegerField(
         _("tasks at once"), default=5, help_text=_("More than this wait with us, where cancelling is free.")
+    )
+    monthly_budget = models.DecimalField(
+        _("budget a month"),
+        max_digits=14,
+        decimal_places=4,
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(0)],
+        help_text=_("In the vendor's unit, per calendar month (UTC). Empty: no limit."),
     )
     options = models.JSONField(_("options"), default=dict, blank=True)
     note = models.TextField(_("note"), blank=True, default="")

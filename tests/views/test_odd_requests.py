@@ -56,3 +56,19 @@ def test_errors_have_the_policy_too(db: None) -> None:
     for response in (Client().get("/", headers={"Host": "evil.example"}), Client().get("/nowhere/")):
         assert "default-src 'self'" in response.headers["Content-Security-Policy"]
         assert response.headers["X-Frame-Options"] == "DENY"
+
+
+@pytest.mark.parametrize(("budget", "count", "made"), [(110, "2", 2), (109, "2", 0), (54, "1", 0), (0, "1", 0)])
+def test_a_budget_stops_new_work_at_its_end(alice: User, key: ProviderKey, budget: int, count: str, made: int) -> None:
+    ProviderKey.objects.update(monthly_budget=budget)
+    answer = signed_in(alice).post("/tasks/", order(uuid.uuid4(), count=count), headers=htmx())
+    assert answer.status_code == (200 if made else 422)
+    assert Task.objects.count() == made
+    if not made:
+        assert f"has {budget} credits of its budget left" in answer.content.decode()
+
+
+def test_what_is_left_of_a_budget_is_shown(alice: User, key: ProviderKey) -> None:
+    assert b'id="budget"' not in signed_in(alice).get("/").content
+    ProviderKey.objects.update(monthly_budget=1240)
+    assert "1,240 credits left this month" in signed_in(alice).get("/").content.decode()

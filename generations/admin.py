@@ -1,6 +1,7 @@
 """Where administrators keep keys, people and look at everything else. Secrets go in and never come out."""
 
 import time
+from decimal import Decimal
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -11,6 +12,7 @@ from django.db.models import Count, Q, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.urls import URLPattern, path, reverse
+from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST
@@ -64,13 +66,13 @@ class PersonAdmin(UserAdmin[User]):
 
 class KeyForm(forms.ModelForm[ProviderKey]):
     base_url = forms.URLField(
-        label=gettext_lazy("base address"),
+        label=capfirst(gettext_lazy("base address")),
         required=False,
         assume_scheme="https",
         help_text=gettext_lazy("Empty: the vendor's own."),
     )
     secret = forms.CharField(
-        label=gettext_lazy("secret"),
+        label=capfirst(gettext_lazy("secret")),
         required=False,
         strip=True,
         widget=forms.PasswordInput(attrs={"autocomplete": "off"}),
@@ -230,11 +232,16 @@ def _test(request: HttpRequest, key: ProviderKey) -> None:
             messages.error(request, text)
             return
         if key.last_ok_at != before[0]:
-            text = _("%(label)s is good. Balance: %(balance)s") % {"label": key.label, "balance": key.balance}
+            text = _("%(label)s is good. Balance: %(balance)s") % {"label": key.label, "balance": _plain(key.balance)}
             messages.success(request, text)
             return
     text = _("%(label)s: no answer yet. The worker may not be running; reload this page in a while.")
     messages.warning(request, text % {"label": key.label})
+
+
+def _plain(amount: Decimal | None) -> str:
+    """Without the zeros that the column has room for."""
+    return "–" if amount is None else f"{amount.normalize():f}"
 
 
 class AttemptInline(ReadOnly, admin.TabularInline[Attempt, Task]):

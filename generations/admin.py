@@ -36,6 +36,11 @@ from generations.queue import enqueue
 
 TEST_WAIT_SECONDS = 6.0
 LOOPBACK = {"127.0.0.1", "localhost", "::1"}
+# What is entered of a key, in the order of its page.
+ENTERED = (
+    "label", "provider", "secret", "base_url", "state", "max_in_flight", "monthly_budget", "expires_on", "note",
+    "options",
+)  # fmt: skip
 
 # A schedule names any function of the machine: whoever may add one has a shell, and with it every secret.
 for table in (queue_models.Schedule, queue_models.OrmQ, queue_models.Success, queue_models.Failure):
@@ -81,17 +86,7 @@ class KeyForm(forms.ModelForm[ProviderKey]):
 
     class Meta:
         model = ProviderKey
-        fields = (
-            "label",
-            "provider",
-            "base_url",
-            "state",
-            "max_in_flight",
-            "monthly_budget",
-            "expires_on",
-            "note",
-            "options",
-        )
+        fields = ENTERED
 
     def clean_secret(self) -> str:
         secret = str(self.cleaned_data["secret"])
@@ -147,19 +142,7 @@ class KeyAdmin(admin.ModelAdmin[ProviderKey]):
     )  # fmt: skip
 
     def get_fields(self, request: HttpRequest, obj: ProviderKey | None = None) -> Any:
-        entered = [
-            "label",
-            "provider",
-            "secret",
-            "base_url",
-            "state",
-            "max_in_flight",
-            "monthly_budget",
-            "expires_on",
-            "note",
-            "options",
-        ]
-        return [*entered, *(self.readonly_fields if obj else ())]
+        return [*ENTERED, *(self.readonly_fields if obj else ())]
 
     def get_readonly_fields(self, request: HttpRequest, obj: ProviderKey | None = None) -> tuple[str, ...]:
         # Tasks are followed with the vendor that made them: a key cannot change sides.

@@ -12,7 +12,16 @@ from django.utils import timezone
 
 from generations import evidence, lifecycle, transport
 from generations.models import Attempt, Task, TaskState
-from generations.providers.base import Account, Call, ListPage, ProviderError, Receipt, Snapshot
+from generations.providers.base import (
+    Account,
+    Call,
+    FailureClass,
+    ListPage,
+    ProviderError,
+    Receipt,
+    Refused,
+    Snapshot,
+)
 
 log = logging.getLogger("videoforge.lookup")
 
@@ -83,4 +92,10 @@ def _is_ours(attempt: Attempt, account: Account, row: Snapshot) -> bool:
         return row.payload == attempt.token
     call: Call = attempt.key.translator.build_query(account, row.remote_id, attempt.task.wire_model)
     evidence.count(attempt.key, call.kind)
-    return attempt.key.translator.read_snapshot(transport.send(call)).payload == attempt.token
+    try:
+        return attempt.key.translator.read_snapshot(transport.send(call)).payload == attempt.token
+    except Refused as error:
+        # A candidate that is gone is not ours, and must not stand in the way of those behind it.
+        if error.failure.cls == FailureClass.NOT_FOUND:
+            return False
+        raise

@@ -97,6 +97,17 @@ def test_not_finding_it_proves_nothing(lost: Attempt) -> None:
 
 
 @respx.mock
+def test_a_candidate_that_is_gone_stands_in_nobodys_way(lost: Attempt) -> None:
+    listing(row("41"), row("42"))
+    gone = httpx.Response(404, json={"code": 404, "reason": "TaskNotFound", "message": "task not found"})
+    respx.get(f"{LIST}/41/creations").mock(return_value=gone)
+    query("42", lost.token)
+    assert lookup.look_up(lost.pk)
+    lost.refresh_from_db()
+    assert lost.remote_id == "42"
+
+
+@respx.mock
 def test_further_pages_are_read(lost: Attempt) -> None:
     pages = [
         httpx.Response(200, json={"next_page_token": "next", "tasks": [row("41")]}),

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import logging
+from collections.abc import Iterator
 from datetime import timedelta
 
 from django.db import transaction
@@ -10,9 +11,19 @@ from django.db.models import Count, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
-from generations import assets, evidence, lifecycle, transport
+from generations import addresses, assets, evidence, lifecycle, transport
 from generations.models import Attempt, KeyState, ProviderKey, Task, TaskState
-from generations.providers.base import AnswerLost, Call, Failure, FailureClass, Mode, NotSent, Order, Refused
+from generations.providers.base import (
+    AnswerLost,
+    Call,
+    Failure,
+    FailureClass,
+    ImageTransport,
+    Mode,
+    NotSent,
+    Order,
+    Refused,
+)
 from generations.queue import enqueue
 
 log = logging.getLogger("videoforge.dispatch")
@@ -125,7 +136,6 @@ def _build(attempt: Attempt) -> Call:
 
 def build_order(attempt: Attempt) -> Order:
     task = attempt.task
-    inputs = task.task_inputs.select_related("asset")
     return Order(
         mode=Mode(task.mode),
         model=task.wire_model,
@@ -134,9 +144,25 @@ def build_order(attempt: Attempt) -> Order:
         duration=task.duration,
         resolution=task.resolution,
         aspect_ratio=task.aspect_ratio or None,
-        images=tuple(assets.as_data_url(each.asset) for each in inputs),
+        images=tuple(_pictures(attempt)),
         seed=task.seed,
         audio=task.audio,
         off_peak=task.off_peak,
         options=task.options,
+        source_id=task.source.remote_id if task.source else "",
+        source_url=task.source.source_url if task.source else "",
     )
+
+
+def _pictures(attempt: Attempt) -> Iterator[str]:
+    """The input pictures, inside the request or as addresses that the vendor fetches."""
+    inputs = attempt.task.task_inputs.select_related("asset")
+    if attempt.key.translator.image_transport(attempt.key.set_options) is ImageTransport.INLINE:
+        yield from (assets.as_data_url(each.asset) for each in inputs)
+        return
+    house = addresses.house_for(attempt.base_url)
+    if inputs and not house:
+        text = "The vendor fetches pictures by address, and VIDEOFORGE_PUBLIC_URL is not set."
+        raise Refused(Failure(FailureClass.USER_INPUT, "no_public_address", text))
+    lifetime = addresses.OFF_PEAK_LIFETIME if attempt.task.off_peak else addresses.PICTURE_LIFETIME
+    yield from (addresses.picture_url(each.asset, house, lifetime) for each in inputs)

@@ -15,11 +15,13 @@ SPENT = (EntryKind.SETTLE, EntryKind.REFUND, EntryKind.EXTERNAL, EntryKind.ADJUS
 HELD = (EntryKind.RESERVE, EntryKind.RELEASE)
 
 
-def _write(task: Task, kind: EntryKind, amount: Decimal, source: EntrySource, note: str = "") -> UsageEntry:
+def _write(
+    task: Task, kind: EntryKind, amount: Decimal, source: EntrySource, note: str = "", unit: str = ""
+) -> UsageEntry:
     return UsageEntry.objects.create(
         kind=kind,
         amount=amount,
-        unit=task.unit,
+        unit=unit or task.unit,
         source=source,
         price_list=task.price_list,
         key_id=task.key_id,
@@ -34,17 +36,20 @@ def _write(task: Task, kind: EntryKind, amount: Decimal, source: EntrySource, no
     )
 
 
-def reserve(task: Task, amount: Decimal | None, source: EntrySource = EntrySource.PRICE_LIST) -> None:
-    """Hold what a task may cost. Nothing is held where nobody knows a price, and nothing is held twice."""
+def reserve(task: Task, amount: Decimal | None, source: EntrySource = EntrySource.PRICE_LIST, unit: str = "") -> None:
+    """Hold what a task may cost, in the task's unit unless told another.
+
+    Nothing is held where nobody knows a price, and nothing is held twice.
+    """
     if amount is not None and not _entries(task, EntryKind.RESERVE).exists():
-        _write(task, EntryKind.RESERVE, amount, source)
+        _write(task, EntryKind.RESERVE, amount, source, unit=unit)
 
 
 def release(task: Task, note: str = "") -> None:
     """End the hold of a task, if there is one that still stands."""
     held = _entries(task, EntryKind.RESERVE).first()
     if held and not _entries(task, EntryKind.RELEASE).exists():
-        _write(task, EntryKind.RELEASE, -held.amount, EntrySource(held.source), note)
+        _write(task, EntryKind.RELEASE, -held.amount, EntrySource(held.source), note, held.unit)
 
 
 def settle(task: Task, charge: Money, note: str = "") -> None:

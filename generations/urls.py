@@ -16,6 +16,7 @@ urlpatterns = [
     path("tasks/<uuid:pk>/download/", media.task_download, name="task-download"),
     path("library/", library.library, name="library"),
     path("media/assets/<uuid:pk>/", media.asset_media, name="asset-media"),
+    path("media/inputs/<str:token>/<str:name>", media.input_picture, name="input-picture"),
     path("media/creations/<uuid:pk>/video/", media.creation_video, name="creation-video"),
     path("media/creations/<uuid:pk>/poster/", media.creation_poster, name="creation-poster"),
     path("settings/look/", people.settings_look, name="settings-look"),

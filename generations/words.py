@@ -215,7 +215,7 @@ def failure_text(task: Task) -> str:
 @cache
 def _model_labels() -> dict[tuple[str, str], str]:
     offers = [offer for slug in PROVIDERS for offer in catalog.offers(slug)]
-    return {(offer.provider, name): offer.label for offer in offers for name in (offer.wire_model, offer.model)}
+    return {(offer.provider, name): offer.label for offer in offers for name in (*offer.wire_ids(), offer.model)}
 
 
 def model_label(task: Task) -> str:
@@ -269,9 +269,10 @@ def cost_line(task: Task) -> CostLine:
         return CostLine(_("Charged %(amount)s") % {"amount": money(task.charge, task.unit)}, "muted")
     if not task.is_open or task.state == TaskState.ARCHIVING:
         return CostLine(_("Charge not confirmed"), "warn")
-    if task.price is None:
+    price = task.price
+    if price is None:
         return CostLine(_("Price unknown"), "muted")
-    held = {"amount": money(task.price, task.unit)}
+    held = {"amount": money(price.amount, price.unit)}
     if task.state == TaskState.UNCERTAIN:
         return CostLine(_("%(amount)s held, may be charged") % held, "warn")
     if task.quote is not None:

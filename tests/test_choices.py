@@ -24,7 +24,7 @@ each_offer = pytest.mark.parametrize("offer", OFFERS, ids=offer_id)
 
 
 def params(offer: Offer, **wanted: Any) -> Params:
-    return choices_for(offer.provider, offer.mode, offer.model, wanted)
+    return choices_for(catalog.stock(offer.provider), offer.mode, offer.model, wanted)
 
 
 def offer_of(model: str, mode: Mode) -> Offer:
@@ -207,7 +207,7 @@ def test_a_length_of_another_resolution_names_that_resolution() -> None:
 
 
 def test_a_model_that_the_mode_lacks_gives_way_and_says_so() -> None:
-    shown = choices_for("vidu", Mode.REFERENCE, "viduq3-pro", {})
+    shown = choices_for(catalog.stock("vidu"), Mode.REFERENCE, "viduq3-pro", {})
     assert shown.offer == catalog.models("vidu", Mode.REFERENCE)[0]
     assert shown.notes == (
         "Model changed from Vidu Q3 Pro to Vidu Q3 Turbo: the former is not offered for References.",
@@ -215,16 +215,15 @@ def test_a_model_that_the_mode_lacks_gives_way_and_says_so() -> None:
 
 
 def test_a_vendor_without_offers_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    shown = choices_for("nobody", "text2video", "viduq3-pro", {"duration": "5"})
+    shown = choices_for(catalog.stock("nobody"), "text2video", "viduq3-pro", {"duration": "5"})
     assert shown.offer is None
     assert all(option.disabled and option.reason for option in shown.modes)
     assert shown.notes == ("Nothing can be ordered from nobody yet.",)
 
 
-def test_a_mode_that_the_vendor_lacks_gives_way(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_mode_that_the_vendor_lacks_gives_way() -> None:
     text = tuple(offer for offer in OFFERS if offer.mode is Mode.TEXT)
-    monkeypatch.setitem(catalog._OFFERS, "vidu", text)
-    shown = choices_for("vidu", "img2video", "", {})
+    shown = choices_for(catalog.Stock("vidu", text), "img2video", "", {})
     assert checked(shown.modes) == ["text2video"]
     assert [option.disabled for option in shown.modes] == [False, True, True, True]
     assert shown.notes == ("Changed from Image to Text: Vidu does not offer the former.",)
@@ -337,7 +336,7 @@ NAMES = st.sampled_from(
 def test_whatever_is_asked_for_the_answer_can_be_bought(
     provider: str, mode: str, model: str, wanted: dict[str, Any]
 ) -> None:
-    shown = choices_for(provider, mode, model, wanted)
+    shown = choices_for(catalog.stock(provider), mode, model, wanted)
     if shown.offer is None:
         assert not catalog.offers(provider)
         return
@@ -348,7 +347,7 @@ def test_whatever_is_asked_for_the_answer_can_be_bought(
     assert not chosen.off_peak or shown.offer.takes_off_peak(audio=chosen.audio)
     assert not chosen.bgm or shown.offer.takes_bgm(chosen.duration)
     again = choices_for(
-        provider,
+        catalog.stock(provider),
         shown.offer.mode,
         shown.offer.model,
         {name: getattr(chosen, name) for name in ("resolution", "duration", "aspect_ratio", *rules.SWITCHES)},

@@ -199,15 +199,15 @@ def test_what_is_not_due_is_not_asked(alice: User, vidu_key: ProviderKey) -> Non
 
 
 @respx.mock
-@pytest.mark.parametrize("options", [[1], {"list_size_keys": 5}, "text"], ids=str)
-def test_one_odd_key_stops_no_other(alice: User, vidu_key: ProviderKey, options: object) -> None:
+@pytest.mark.parametrize("options", [[1], {"list_page_size": 5}, {"list_page_size": "odd"}, "text"], ids=str)
+def test_odd_settings_of_a_key_are_as_none(alice: User, vidu_key: ProviderKey, options: object) -> None:
     odd = make_key("Odd", base_url=VIDU, options=options)
-    running(alice, odd, "1")
-    task = running(alice, vidu_key, "42")
-    respx.get(LIST).mock(return_value=listing(row("42", "processing")))
+    tasks = [running(alice, odd, "1"), running(alice, vidu_key, "42")]
+    respx.get(LIST).mock(return_value=listing(row("1", "processing"), row("42", "processing")))
     polling.poll_due()
-    task.refresh_from_db()
-    assert task.state == TaskState.PROCESSING
+    for task in tasks:
+        task.refresh_from_db()
+        assert task.state == TaskState.PROCESSING
 
 
 @respx.mock

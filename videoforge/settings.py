@@ -29,6 +29,7 @@ VIDEOFORGE_DATA.mkdir(parents=True, exist_ok=True, mode=0o700)
 os.umask(0o077)  # clips, sessions and prompts are for the owner of this process alone
 VIDEOFORGE_PUBLIC_URL = env.str("VIDEOFORGE_PUBLIC_URL", "").rstrip("/")
 PUBLIC = urlsplit(VIDEOFORGE_PUBLIC_URL)
+LOCAL_URL = f"http://127.0.0.1:{PORT}"  # as a program on this machine reaches us
 
 # Secrets -------------------------------------------------------------------------------------------------
 SECRET_KEY = env.str("VIDEOFORGE_SECRET_KEY", "") or kept_secret(

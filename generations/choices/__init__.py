@@ -1,6 +1,6 @@
 """What the composer offers: for one vendor, mode and model every setting with its values, reasons and the estimate.
 
-Built from the catalogue alone; no database, no request.
+Built from a vendor's stock alone; no database, no request.
 """
 
 from collections.abc import Mapping
@@ -11,28 +11,28 @@ from django.utils.translation import gettext as _
 from generations.choices import options, rules, settling
 from generations.choices.rules import MAX_COUNT
 from generations.choices.values import Chosen, Cost, Option, Params, Pictures, Slot, Toggle
-from generations.providers import catalog
+from generations.providers.catalog import Stock
 
 __all__ = ["MAX_COUNT", "Chosen", "Cost", "Option", "Params", "Pictures", "Slot", "Toggle", "choices_for"]
 
 
-def choices_for(provider: str, mode: str, model: str, wanted: Mapping[str, Any]) -> Params:
+def choices_for(stock: Stock, mode: str, model: str, wanted: Mapping[str, Any]) -> Params:
     """The composer's settings for these three, keeping of ``wanted`` whatever fits.
 
     ``wanted`` holds form values (a QueryDict will do). Absent means not chosen yet: the model's default, no note.
     """
-    offered = rules.offered_modes(provider)
-    if not offered:
-        sentence = _("Nothing can be ordered from %(provider)s yet.") % {"provider": rules.provider_name(provider)}
-        return Params(None, options.mode_options(provider, offered, None), notes=(sentence,))
-    notes: list[str] = []
-    here = settling.settle_mode(provider, mode, offered, notes)
-    offer = settling.settle_model(provider, model, here, notes)
-    offers = catalog.models(provider, here)
-    chosen = settling.settle(offer, wanted, notes)
+    if not stock.modes:
+        sentence = _("Nothing can be ordered from %(provider)s yet.")
+        notes = [sentence % {"provider": rules.provider_name(stock.provider)}, *dict.fromkeys(stock.closed.values())]
+        return Params(None, options.mode_options(stock, None), notes=tuple(notes))
+    notes = []
+    here = settling.settle_mode(stock, mode, notes)
+    offer = settling.settle_model(stock, model, here, notes)
+    offers = stock.models(here)
+    chosen = settling.settle(offer, rules.fixed_by(offer, model) | _plain(wanted), notes)
     return Params(
         offer=offer,
-        modes=options.mode_options(provider, offered, here),
+        modes=options.mode_options(stock, here),
         models=options.model_options(offers, offer),
         resolutions=options.resolution_options(offers, offer, chosen),
         durations=options.duration_options(offers, offer, chosen),
@@ -45,3 +45,8 @@ def choices_for(provider: str, mode: str, model: str, wanted: Mapping[str, Any])
         cost=options.cost_of(offer, chosen, wanted),
         notes=tuple(notes),
     )
+
+
+def _plain(wanted: Mapping[str, Any]) -> dict[str, Any]:
+    """What was really said: blanks leave a setting to the model, or to the vendor's id that fixes it."""
+    return {name: wanted[name] for name in wanted if wanted[name] not in (None, "")}

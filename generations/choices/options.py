@@ -8,15 +8,18 @@ from django.utils.translation import gettext as _
 from generations.choices import rules
 from generations.choices.values import Chosen, Cost, Option, Pictures, Slot, Toggle
 from generations.providers import catalog
-from generations.providers.base import Mode
-from generations.providers.catalog import Offer, Switch
+from generations.providers.base import MODES, Mode
+from generations.providers.catalog import Offer, Stock, Switch
 
 
-def mode_options(provider: str, offered: frozenset[Mode], here: Mode | None) -> tuple[Option, ...]:
-    reason = _("%(provider)s does not offer this") % {"provider": rules.provider_name(provider)}
+def mode_options(stock: Stock, here: Mode | None) -> tuple[Option, ...]:
+    """The four modes; the reason for one that cannot be chosen."""
+    reason = _("%(provider)s does not offer this") % {"provider": rules.provider_name(stock.provider)}
     return tuple(
-        Option(mode.value, rules.mode_label(mode), mode == here, mode not in offered, "" if mode in offered else reason)
-        for mode in Mode
+        Option(mode.value, rules.mode_label(mode), mode == here)
+        if mode in stock.modes
+        else Option(mode.value, rules.mode_label(mode), disabled=True, reason=stock.closed.get(mode, reason))
+        for mode in MODES
     )
 
 
@@ -72,6 +75,10 @@ def toggles(offers: Sequence[Offer], offer: Offer, chosen: Chosen) -> tuple[Togg
 
 def _toggle(name: str, offers: Sequence[Offer], offer: Offer, chosen: Chosen) -> Toggle:
     checked, label = getattr(chosen, name), rules.setting_label(name)
+    if rules.switch_of(offer, name) is Switch.UNSAID:
+        return Toggle(
+            name, label, False, disabled=True, reason=rules.why_not(offer, name, True, duration=0, audio=False)
+        )
     if rules.switch_of(offer, name) is Switch.NO:
         having = (each for each in offers if rules.switch_of(each, name) != Switch.NO)
         return Toggle(name, label, False, disabled=True, reason=_needs(having))

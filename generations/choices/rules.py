@@ -8,7 +8,6 @@ from django.utils.translation import pgettext
 
 from generations.models.tasks import MODE_CHOICES
 from generations.providers import PROVIDERS, catalog
-from generations.providers.base import Mode
 from generations.providers.catalog import Offer, Switch
 
 MAX_COUNT = 4
@@ -42,6 +41,8 @@ def why_not(offer: Offer, name: str, on: bool, *, duration: int, audio: bool) ->
     if not on:
         always = switch_of(offer, name) is Switch.ALWAYS
         return _("%(model)s always makes sound.") % words if always else ""
+    if switch_of(offer, name) is Switch.UNSAID:
+        return _("%(provider)s decides this itself.") % {"provider": provider_name(offer.provider)}
     if name == "audio" and offer.audio is Switch.NO:
         return _("%(model)s makes clips without sound.") % words
     if name == "bgm" and offer.bgm is Switch.NO:
@@ -66,6 +67,12 @@ def lines(resolution: str) -> float:
     return float(resolution[:-1]) * (720 if resolution[-1:] in ("k", "K") else 1)
 
 
+def fixed_by(offer: Offer, model: str) -> dict[str, Any]:
+    """The settings that the vendor's own id brings with it; none for the catalogue's name."""
+    told = {} if model == offer.model else offer.wire_ids().get(model, {})
+    return {name: ("on" if value else "off") if isinstance(value, bool) else str(value) for name, value in told.items()}
+
+
 # --- Words ---------------------------------------------------------------------------------------------------
 
 
@@ -78,7 +85,9 @@ def mode_label(mode: str) -> str:
 
 
 def model_label(model: str) -> str:
-    labels = (each.label for slug in PROVIDERS for each in catalog.offers(slug) if model == each.model)
+    labels = (
+        each.label for slug in PROVIDERS for each in catalog.offers(slug) if model in (each.model, *each.wire_ids())
+    )
     return next(labels, model)
 
 
@@ -144,7 +153,3 @@ def allowed_values(offer: Offer, name: str, resolution: str = "") -> Sequence[st
         "style": offer.styles,
         "movement_amplitude": offer.movements,
     }[name]
-
-
-def offered_modes(provider: str) -> frozenset[Mode]:
-    return frozenset(offer.mode for offer in catalog.offers(provider))

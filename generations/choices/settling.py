@@ -12,30 +12,31 @@ from django.utils.translation import gettext as _
 
 from generations.choices import rules
 from generations.choices.values import Chosen
-from generations.providers import catalog
 from generations.providers.base import Mode
-from generations.providers.catalog import Offer
+from generations.providers.catalog import Offer, Stock
 
 NOTHING_LOST = {"general", "auto"}  # what a model without the setting does anyway
 
 
-def settle_mode(provider: str, mode: str, offered: frozenset[Mode], notes: list[str]) -> Mode:
-    if mode in offered:
+def settle_mode(stock: Stock, mode: str, notes: list[str]) -> Mode:
+    if mode in stock.modes:
         return Mode(mode)
-    here = next(each for each in Mode if each in offered)
-    if mode:
-        names = {"provider": rules.provider_name(provider), "old": _named(rules.mode_label(mode))}
+    here = next(each for each in Mode if each in stock.modes)
+    if mode in stock.closed:
+        notes.append(stock.closed[Mode(mode)])
+    elif mode:
+        names = {"provider": rules.provider_name(stock.provider), "old": _named(rules.mode_label(mode))}
         names["new"] = rules.mode_label(here)
         notes.append(_("Changed from %(old)s to %(new)s: %(provider)s does not offer the former.") % names)
     return here
 
 
-def settle_model(provider: str, model: str, mode: Mode, notes: list[str]) -> Offer:
+def settle_model(stock: Stock, model: str, mode: Mode, notes: list[str]) -> Offer:
     """By catalogue name or by the vendor's own id; the recommended one where that is not to be had."""
-    offer = catalog.get_offer(provider, model, mode)
+    offer = stock.get(model, mode)
     if offer is not None:
         return offer
-    offer = catalog.models(provider, mode)[0]
+    offer = stock.models(mode)[0]
     if model:
         names = {"old": _named(rules.model_label(model)), "new": offer.label, "mode": rules.mode_label(mode)}
         notes.append(_("Model changed from %(old)s to %(new)s: the former is not offered for %(mode)s.") % names)

@@ -18,11 +18,12 @@ from generations.choices import MAX_COUNT, Params, choices_for, rules
 from generations.forms.checks import MAX_SEED, picture_problems, settings_problems
 from generations.forms.fields import IdField, IdsField, PromptField, SwitchField, UploadField, UploadsField, as_list
 from generations.forms.pictures import FilledSlot, Picture, Tray, fill_slots, look_up
-from generations.models import Batch, KeyState, ProviderKey, Task, User, Visibility
+from generations.models import Batch, ProviderKey, Task, User, Visibility
 from generations.models.tasks import MODE_CHOICES
 from generations.providers import PROVIDERS, catalog
 from generations.providers.base import Mode, Money
-from generations.providers.catalog import Offer, Switch
+from generations.providers.catalog import Offer, Stock, Switch
+from generations.stock import keys_for, stocks_of
 from generations.words import money as words_of_money
 
 SETTINGS = ("resolution", "duration", "aspect_ratio", "style", "movement_amplitude", *rules.SWITCHES, "count")
@@ -90,7 +91,7 @@ class GenerateForm(forms.Form):
     @cached_property
     def keys(self) -> list[ProviderKey]:
         """Keys that take new work."""
-        return list(ProviderKey.objects.filter(state=KeyState.ACTIVE, problem=""))
+        return keys_for(self.user)
 
     @cached_property
     def chosen_key(self) -> ProviderKey | None:
@@ -101,9 +102,18 @@ class GenerateForm(forms.Form):
     @cached_property
     def params(self) -> Params:
         """The settings as the page shows them: valid ones, with notes on what had to move."""
-        provider = self.chosen_key.provider if self.chosen_key else next(filter(catalog.offers, PROVIDERS))
         wanted = {name: self[name].value() for name in SETTINGS}
-        return choices_for(provider, str(self["mode"].value() or ""), str(self["model"].value() or ""), wanted)
+        return choices_for(self.stock, str(self["mode"].value() or ""), str(self["model"].value() or ""), wanted)
+
+    @cached_property
+    def stock(self) -> Stock:
+        """What can be ordered with the chosen key; without any key, what the first vendor sells."""
+        return self.stocks[self.chosen_key.pk] if self.chosen_key else catalog.stock(next(iter(PROVIDERS)))
+
+    @cached_property
+    def stocks(self) -> dict[int, Stock]:
+        """What can be ordered with each of the keys."""
+        return stocks_of(self.keys)
 
     @cached_property
     def budget_left(self) -> Money | None:
@@ -162,7 +172,9 @@ class GenerateForm(forms.Form):
         """Look at the pictures first, so that good ones are kept whatever else is wrong."""
         super().clean()
         key, mode = self.cleaned_data.get("key"), self.cleaned_data.get("mode", "")
-        self.offer = self._find_offer(key.provider, mode) if key and mode else None
+        self.offer = self._find_offer(self.stocks[key.pk], mode) if key and mode else None
+        if self.offer is not None:
+            self._take_from_id(self.offer, self.cleaned_data.get("model") or "")
         tray = Tray(self.user, self.cleaned_data)
         self.pictures = tray.collect(mode, single=self.offer is not None and self.offer.max_images == 1)
         self._add(tray.problems)
@@ -192,18 +204,32 @@ class GenerateForm(forms.Form):
         now = (self.cleaned_data.get("prompt"), self.offer.mode, self.offer.model)
         return (first.prompt_text, first.mode, first.model) != now
 
-    def _find_offer(self, provider: str, mode: str) -> Offer | None:
+    def _find_offer(self, stock: Stock, mode: str) -> Offer | None:
         model = self.cleaned_data.get("model")
-        models = catalog.models(provider, Mode(mode))
-        words = {"mode": rules.mode_label(mode), "provider": rules.provider_name(provider)}
+        models = stock.models(Mode(mode))
+        words = {"mode": rules.mode_label(mode), "provider": rules.provider_name(stock.provider)}
+        if mode in stock.closed:
+            self.add_error("mode", stock.closed[Mode(mode)])
+            return None
         if not models:
             self.add_error("mode", _("%(provider)s does not offer “%(mode)s”.") % words)
             return None
-        offer = catalog.get_offer(provider, model, Mode(mode)) if model else None
+        offer = stock.get(model, Mode(mode)) if model else None
         if model and offer is None:
             words |= {"model": rules.model_label(model), "models": rules.any_of(each.label for each in models)}
             self.add_error("model", _("%(model)s is not offered for “%(mode)s”. Choose %(models)s.") % words)
         return offer
+
+    def _take_from_id(self, offer: Offer, model: str) -> None:
+        """A vendor's own id may fix settings; what was said beside it must agree."""
+        for name, told in rules.fixed_by(offer, model).items():
+            value = self.fields[name].clean(told)
+            given = self.cleaned_data.get(name)
+            if given in (None, ""):
+                self.cleaned_data[name] = value
+            elif given != value and not self.has_error(name):
+                words = {"model": model, "setting": rules.setting_label(name)}
+                self.add_error(name, _("The id %(model)s says otherwise: leave “%(setting)s” out.") % words)
 
     def _add(self, problems: Iterable[tuple[str, str]]) -> None:
         """One error a field is enough: the first is the cause of the others."""

@@ -63,6 +63,7 @@ def _expect(task: Task, output: Output, now: datetime) -> Creation:
         task=task,
         position=output.position,
         remote_id=output.remote_id,
+        watermarked=output.watermarked,
         source_url=output.url,
         cover_url=output.cover_url,
         deadline=output.expires_at or now + LINK_LIFETIME,

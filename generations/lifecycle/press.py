@@ -12,12 +12,15 @@ from django.utils import timezone
 
 from generations import ledger
 from generations.lifecycle.moves import S, move, note
-from generations.models import Asset, Batch, Prompt, ProviderKey, Task, TaskInput, User, Visibility
+from generations.models import Asset, Batch, Creation, Prompt, ProviderKey, Task, TaskInput, User, Visibility
 from generations.providers import catalog
 from generations.providers.base import Failure
 from generations.queue import enqueue
 
 ASK_AGAIN_AFTER = timedelta(seconds=15)  # pressed again before the vendor answered, it is the same wish
+
+
+CENT = Decimal("0.0001")  # what a column of the ledger holds
 
 
 class RequestIdTaken(Exception):
@@ -39,6 +42,7 @@ def create(
     off_peak: bool = False,
     options: Mapping[str, Any] | None = None,
     images: Sequence[Asset] = (),
+    source: Creation | None = None,
     count: int = 1,
     visibility: str = Visibility.TEAM,
     remix_of: Task | None = None,
@@ -58,12 +62,13 @@ def create(
         "audio": audio,
         "off_peak": off_peak,
         "options": dict(options or {}),
+        "source": source,
     }
     try:
         with transaction.atomic():
             batch = Batch.objects.create(owner=owner, request_id=request_id, size=count)
             order |= {"owner": owner, "batch": batch, "prompt": _keep_prompt(owner, prompt, visibility)}
-            order |= _vendor_fields(key, offer) | _estimate_fields(key, offer, order)
+            order |= _vendor_fields(key, offer, order) | _estimate_fields(key, offer, order)
             seeds = [None if seed is None else seed + position for position in range(count)]
             tasks = [_create_one(order, position, each, images) for position, each in enumerate(seeds)]
             enqueue("dispatch")
@@ -80,13 +85,14 @@ def _first_press(request_id: UUID, owner: User) -> list[Task]:
     return list(batch.tasks.order_by("position"))
 
 
-def _vendor_fields(key: ProviderKey, offer: catalog.Offer) -> dict[str, Any]:
+def _vendor_fields(key: ProviderKey, offer: catalog.Offer, order: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "key": key,
         "provider": key.provider,
         "mode": offer.mode.value,
         "model": offer.model,
-        "wire_model": offer.wire_model,
+        "wire_model": offer.wire_id(order["resolution"], order["duration"], order["off_peak"]),
+        "unit": key.translator.unit,
     }
 
 
@@ -101,8 +107,8 @@ def _estimate_fields(key: ProviderKey, offer: catalog.Offer, order: Mapping[str,
         is_rec=bool(order["options"].get("is_rec")),
     )
     return {
-        "unit": estimate.amount.unit if estimate else key.translator.unit,
-        "estimate": estimate.amount.amount if estimate else None,
+        "estimate": estimate.amount.amount.quantize(CENT) if estimate else None,
+        "estimate_unit": estimate.amount.unit if estimate else "",
         "price_list": estimate.price_list if estimate else "",
     }
 
@@ -122,7 +128,7 @@ def _create_one(shared: Mapping[str, Any], position: int, seed: int | None, imag
         TaskInput(task=task, asset=asset, position=place) for place, asset in enumerate(images)
     )
     note(task, S.WAITING.value, actor=task.owner)
-    ledger.reserve(task, task.estimate)
+    ledger.reserve(task, task.estimate, unit=task.estimate_unit)
     return task
 
 
@@ -132,6 +138,7 @@ class Cancelled(StrEnum):
     FREE = "free"  # it was still with us: nothing was sent, nothing is charged
     ASKED = "asked"  # the vendor is being asked; its answer arrives in the timeline
     TOO_LATE = "too late"
+    CANNOT = "cannot"  # this vendor has no way to cancel: it goes on, and may be charged
 
 
 def cancel(task: Task, actor: User) -> Cancelled:
@@ -140,7 +147,9 @@ def cancel(task: Task, actor: User) -> Cancelled:
         if move(task, S.CANCELLED, only_from=[S.WAITING], actor=actor, charge=Decimal(0), finished_at=timezone.now()):
             ledger.release(task, "cancelled before it was sent")
             return Cancelled.FREE
-        if task.state != S.QUEUED or not task.key.translator.can_cancel:
+        if task.is_open and task.state != S.ARCHIVING and not task.key.translator.can_cancel:
+            return Cancelled.CANNOT
+        if task.state != S.QUEUED:
             return Cancelled.TOO_LATE
         lately = timezone.now() - ASK_AGAIN_AFTER
         if not task.events.filter(kind="cancel-asked", at__gt=lately).exists():

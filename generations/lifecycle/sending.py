@@ -84,12 +84,13 @@ def _accept(attempt: Attempt, receipt: Receipt) -> bool:
     task = attempt.task
     with transaction.atomic():
         now = timezone.now()
+        first_poll = max(FIRST_POLL, timedelta(seconds=attempt.key.translator.poll_floor))
         quote = in_unit(task, receipt.quote)
         if not move(
             task,
             S.QUEUED,
             submitted_at=attempt.sent_at or now,
-            next_poll_at=now + FIRST_POLL,
+            next_poll_at=now + first_poll,
             quote=quote,
             seed=task.seed if task.seed is not None else receipt.seed,
             detail={"remote_id": receipt.remote_id},

@@ -1,5 +1,6 @@
 """All tables. State changes of tasks go through ``lifecycle``, ledger rows through ``ledger``."""
 
+from generations.models.catalogue import CatalogueEntry, EntryAction, PriceList, PriceRow, VendorAddress
 from generations.models.keys import KeyProblem, KeyState, ProviderKey, RequestCount
 from generations.models.ledger import EntryKind, EntrySource, UsageEntry
 from generations.models.people import Theme, User
@@ -25,13 +26,17 @@ __all__ = [
     "AttemptState",
     "Audience",
     "Batch",
+    "CatalogueEntry",
     "Creation",
     "CreationState",
+    "EntryAction",
     "EntryKind",
     "EntrySource",
     "KeyProblem",
     "KeyState",
     "Lease",
+    "PriceList",
+    "PriceRow",
     "Prompt",
     "ProviderKey",
     "RequestCount",
@@ -43,5 +48,6 @@ __all__ = [
     "Theme",
     "UsageEntry",
     "User",
+    "VendorAddress",
     "Visibility",
 ]

@@ -1,4 +1,5 @@
 from datetime import timedelta
+from typing import Any
 
 from cryptography.fernet import InvalidToken
 from django.conf import settings
@@ -73,6 +74,9 @@ class ProviderKey(models.Model):
     last_error_at = models.DateTimeField(null=True, editable=False)
     balance = models.DecimalField(_("balance"), max_digits=14, decimal_places=4, null=True, editable=False)
     balance_at = models.DateTimeField(null=True, editable=False)
+    concurrency_limit = models.PositiveIntegerField(_("tasks at once, says the vendor"), null=True, editable=False)
+    vendor_running = models.PositiveIntegerField(_("running at the vendor"), null=True, editable=False)
+    vendor_queued = models.PositiveIntegerField(_("queued at the vendor"), null=True, editable=False)
 
     class Meta:
         verbose_name = _("API key")
@@ -99,11 +103,24 @@ class ProviderKey(models.Model):
         Raises Refused when none of the present encryption keys can read the secret.
         """
         try:
-            secret = ciphers.decrypt(self.secret_cipher)
+            secret, options = ciphers.decrypt(self.secret_cipher), self._plain_options()
         except InvalidToken:
             text = "The key's secret cannot be decrypted with the present VIDEOFORGE_ENCRYPTION_KEYS."
             raise Refused(Failure(FailureClass.ACCOUNT_AUTH, "secret_unreadable", text)) from None
-        return Account(base_url or self.base_url, secret, self.options)
+        return Account(base_url or self.base_url, secret, options)
+
+    @property
+    def set_options(self) -> dict[str, Any]:
+        """The vendor's settings that this key sets; nothing where the column holds something else."""
+        return dict(self.options) if isinstance(self.options, dict) else {}
+
+    def _plain_options(self) -> dict[str, Any]:
+        """The options with those settings readable that are secrets of their own."""
+        options = self.set_options
+        for setting in self.translator.settings:
+            if setting.secret and options.get(setting.name):
+                options[setting.name] = ciphers.decrypt(options[setting.name])
+        return options
 
     @property
     def takes_new_work(self) -> bool:

@@ -50,6 +50,7 @@ class Asset(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="assets")
     kind = models.CharField(max_length=10, choices=AssetKind.choices, default=AssetKind.UPLOAD)
+    source = models.ForeignKey("Creation", models.SET_NULL, null=True, related_name="+")  # a still of this clip
     file = models.FileField(max_length=200)
     content_type = models.CharField(max_length=40)
     sha256 = models.CharField(max_length=64)

@@ -1,5 +1,4 @@
 import uuid
-from decimal import Decimal
 
 from django.conf import settings
 from django.db import models
@@ -10,13 +9,16 @@ from uuid6 import uuid7
 
 from generations.models.keys import ProviderKey, provider_choices
 from generations.models.prompts import Asset, Prompt, Visibility
-from generations.providers.base import FailureClass, Mode, Unit
+from generations.providers.base import FailureClass, Mode, Money, Unit
 
 MODE_CHOICES = [
     (Mode.TEXT.value, _("Text")),
     (Mode.IMAGE.value, _("Image")),
     (Mode.START_END.value, _("First + last frame")),
     (Mode.REFERENCE.value, _("References")),
+    (Mode.UPSCALE.value, _("Upscale")),
+    (Mode.EXTEND.value, _("Extend")),
+    (Mode.TEMPLATE.value, _("Template")),
 ]
 UNIT_CHOICES = [
     (Unit.CREDIT.value, _("credits")),
@@ -91,6 +93,7 @@ class Task(models.Model):
     audio = models.BooleanField(null=True)
     off_peak = models.BooleanField(default=False)
     options = models.JSONField(default=dict)  # bgm, style, movement_amplitude, watermark, ...
+    source = models.ForeignKey("Creation", models.SET_NULL, null=True, related_name="derived")  # upscaled or extended
     inputs = models.ManyToManyField(Asset, through="TaskInput", related_name="tasks")
 
     # Where it stands.
@@ -105,8 +108,9 @@ class Task(models.Model):
     anomaly = models.TextField(blank=True, default="")  # what a vendor said that no document has, for admins
 
     # Money, each with its unit; None means nobody said.
-    unit = models.CharField(_("unit"), max_length=6, choices=UNIT_CHOICES)
+    unit = models.CharField(_("unit"), max_length=6, choices=UNIT_CHOICES)  # of quote and charge: the vendor's
     estimate = models.DecimalField(_("estimate"), max_digits=14, decimal_places=4, null=True)  # ours, before submit
+    estimate_unit = models.CharField(max_length=6, choices=UNIT_CHOICES, blank=True, default="")  # the price list's
     price_list = models.CharField(max_length=40, blank=True, default="")
     quote = models.DecimalField(_("quote"), max_digits=14, decimal_places=4, null=True)  # the vendor's, at create
     charge = models.DecimalField(_("charge"), max_digits=14, decimal_places=4, null=True)  # the vendor's, at the end
@@ -144,9 +148,10 @@ class Task(models.Model):
         return self.state in TaskState.open()
 
     @property
-    def price(self) -> Decimal | None:
+    def price(self) -> Money | None:
         """The best figure known so far: what was charged, else quoted, else estimated."""
-        return next((amount for amount in (self.charge, self.quote, self.estimate) if amount is not None), None)
+        known = ((self.charge, self.unit), (self.quote, self.unit), (self.estimate, self.estimate_unit or self.unit))
+        return next((Money(amount, Unit(unit)) for amount, unit in known if amount is not None), None)
 
 
 class TaskInput(models.Model):
@@ -242,6 +247,7 @@ class Creation(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     task = models.ForeignKey(Task, models.PROTECT, related_name="creations")
     position = models.PositiveSmallIntegerField()
+    watermarked = models.BooleanField(default=False)  # the second version of a clip ordered with a watermark
     remote_id = models.CharField(max_length=120, blank=True, default="")
     source_url = models.TextField()
     cover_url = models.TextField(blank=True, default="")

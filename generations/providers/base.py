@@ -18,7 +18,16 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
-from typing import Any
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .offer import Offer, Rate
+
+
+def gettext_noop(text: str) -> str:
+    """Mark a text for translation where it stands; whoever shows it translates it. Django goes by this name."""
+    return text
 
 
 class Mode(StrEnum):
@@ -26,6 +35,21 @@ class Mode(StrEnum):
     IMAGE = "img2video"
     START_END = "start-end2video"
     REFERENCE = "reference2video"
+    # Experiments: known from client code alone, offered only where a key's setting turns them on.
+    UPSCALE = "upscale"
+    EXTEND = "extend"
+    TEMPLATE = "template"
+
+
+MODES = (Mode.TEXT, Mode.IMAGE, Mode.START_END, Mode.REFERENCE)
+EXPERIMENTS = (Mode.UPSCALE, Mode.EXTEND, Mode.TEMPLATE)
+
+
+class ImageTransport(StrEnum):
+    """How a vendor gets our pictures."""
+
+    INLINE = "inline"  # as base64 in the request
+    URL = "url"  # by an address of ours that it fetches
 
 
 class RemoteState(StrEnum):
@@ -111,8 +135,38 @@ class Refused(ProviderError):
 
 
 @dataclass(frozen=True, slots=True)
+class KeySetting:
+    """A detail that no document of the vendor settles, and that each key may therefore set: ours is the default.
+
+    A bool makes a switch, ``choices`` (value, label) a list, anything else a line of text, in which every name of
+    ``placeholders`` must stand in braces. A ``secret`` is stored encrypted. Label and help are marked for
+    translation.
+    """
+
+    name: str
+    label: str
+    default: str | bool
+    help: str = ""
+    choices: tuple[tuple[str, str], ...] = ()
+    placeholders: tuple[str, ...] = ()
+    secret: bool = False
+
+
+IMAGES_SETTING = KeySetting(
+    "images",
+    gettext_noop("Pictures are sent"),
+    ImageTransport.INLINE.value,
+    gettext_noop("By an address needs VIDEOFORGE_PUBLIC_URL, and nothing is then too large for one request."),
+    (
+        (ImageTransport.INLINE.value, gettext_noop("inside the request")),
+        (ImageTransport.URL.value, gettext_noop("by an address that the vendor fetches")),
+    ),
+)
+
+
+@dataclass(frozen=True, slots=True)
 class Account:
-    """What a call needs to know of a key. ``options`` are the key's settings for undocumented details."""
+    """What a call needs to know of a key. ``options`` holds those of the vendor's settings that differ."""
 
     base_url: str
     secret: str = field(repr=False)
@@ -121,7 +175,11 @@ class Account:
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """One video to be made, in our vocabulary. Durations are whole seconds; ``images`` are data or http(s) URLs."""
+    """One video to be made, in our vocabulary. Durations are whole seconds; ``images`` are data or http(s) URLs.
+
+    ``source_id`` and ``source_url`` name the clip that an upscale or extend starts from: the vendor's own id of
+    it, and its address at the vendor, which may have died.
+    """
 
     mode: Mode
     model: str  # the vendor's own id, as on the wire
@@ -136,6 +194,8 @@ class Order:
     off_peak: bool = False
     options: Mapping[str, Any] = field(default_factory=dict)  # bgm, style, movement_amplitude, watermark, ...
     callback_url: str | None = None
+    source_id: str = ""
+    source_url: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,7 +261,10 @@ class Receipt:
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """One finished video at the vendor. Links expire; None means the vendor's words apply (24 h assumed)."""
+    """One finished video at the vendor. Links expire; None means the vendor's words apply (24 h assumed).
+
+    ``watermarked`` marks the second version of a clip that was ordered with a watermark.
+    """
 
     position: int
     url: str
@@ -209,6 +272,7 @@ class Output:
     cover_url: str = ""
     expires_at: datetime | None = None
     cover_expires_at: datetime | None = None
+    watermarked: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -275,10 +339,17 @@ class Provider(ABC):
     name: str
     base_urls: tuple[str, ...]  # the first is the default
     unit: Unit  # what the vendor charges in
+    offers: "tuple[Offer, ...]" = ()  # the rows of its catalogue
+    rates: "Mapping[str, Rate]" = MappingProxyType({})  # what a unit is worth, by base address; "" for all others
+    settings: tuple[KeySetting, ...] = ()
     can_list = False
     can_cancel = False
+    carries_token = False  # passes our token through, so that a lost create can be told from others
+    reports_balance = False  # ``read_test`` brings figures, worth asking for now and then
+    images = ImageTransport.INLINE
     max_body_bytes = 20 * 1024 * 1024
     poll_every = 5.0  # seconds between looks at a task that runs
+    poll_floor = 0.0  # seconds: never ask about one task more often, the first time included
     link_lifetime = 24 * 3600  # seconds, where a link does not say
     auth_scheme = "Bearer"  # the word before the secret
 
@@ -290,13 +361,26 @@ class Provider(ABC):
         *,
         query: Sequence[tuple[str, str]] = (),
         body: Mapping[str, Any] | None = None,
+        method: str = "",
     ) -> Call:
-        """A signed request: POST where there is a JSON body, GET where there is none."""
+        """A signed request: unless told otherwise POST where there is a JSON body, GET where there is none."""
         headers = {"Authorization": f"{self.auth_scheme} {account.secret}"}
         if body is not None:
             headers["Content-Type"] = "application/json"
-        method = "GET" if body is None else "POST"
+        method = method or ("GET" if body is None else "POST")
         return Call(kind, method, account.base_url.rstrip("/") + path, headers, tuple(query), body)
+
+    def setting(self, account: Account, name: str) -> Any:
+        """The key's own value of one of ``settings``; the default for none and for one that cannot be."""
+        known = {each.name: each for each in self.settings}[name]
+        value = account.options.get(name, known.default)
+        fits = value in dict(known.choices) if known.choices else type(value) is type(known.default)
+        return value if fits else known.default
+
+    def image_transport(self, options: Mapping[str, Any]) -> ImageTransport:
+        """How a key with these options sends pictures."""
+        wanted = options.get("images", "") if IMAGES_SETTING in self.settings else ""
+        return ImageTransport(wanted) if wanted in set(ImageTransport) else self.images
 
     @abstractmethod
     def build_create(self, account: Account, order: Order) -> Call: ...

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 
-from .base import Mode, Money, Unit
-from .offer import Flat, Offer, PerSecond, Price, PriceList, Rate, Step, Stepped, Switch, Tariff, gettext_noop
+from .base import Mode, Money, Unit, gettext_noop
+from .offer import Flat, Offer, PerSecond, Price, PriceList, Rate, Step, Stepped, Switch, Tariff
 
 T, I, S, R = Mode.TEXT, Mode.IMAGE, Mode.START_END, Mode.REFERENCE  # noqa: E741  # columns of a table
 NO, OPT, ON, ALWAYS = Switch.NO, Switch.OPTIONAL, Switch.DEFAULT_ON, Switch.ALWAYS
@@ -124,7 +124,7 @@ USD_PER_CREDIT = Rate(Unit.CREDIT, Money(Decimal("0.005"), Unit.USD), date(2026,
 CNY_PER_CREDIT = Rate(Unit.CREDIT, Money(Decimal("0.03125"), Unit.CNY), date(2026, 7, 10))
 
 
-def _rates(*credits: int) -> dict[str, int]:
+def _rates(*credits: int) -> dict[str, int | Decimal]:
     """For the highest resolutions, 1080p last."""
     return dict(zip(ALL[-len(credits) :], credits, strict=True)) if credits else {}
 
@@ -148,8 +148,8 @@ PRICES: tuple[tuple[str, tuple[Mode, ...], Price, PriceList], ...] = (
     ("viduq2",          (T,),       Stepped(_steps((10, 12, 2), (15, 20, 5), (20, 30, 10))), _LATE_2025),
     ("viduq2",          (R,),       Stepped(_steps((15, 20, 5), (25, 30, 5), (75, 85, 10))), _LATE_2025),
     # the whole clip
-    ("viduq1",          tuple(Mode), Flat({("1080p", 5): 80}), _LATE_2025),
-    ("viduq1-classic",  tuple(Mode), Flat({("1080p", 5): 80}), _LATE_2025),  # taken from q1 [inferred]
+    ("viduq1",          (T, I, S, R), Flat({("1080p", 5): 80}), _LATE_2025),
+    ("viduq1-classic",  (T, I, S, R), Flat({("1080p", 5): 80}), _LATE_2025),  # taken from q1 [inferred]
     ("vidu2.0",         (I, S),     Flat({("360p", 4): 20, ("720p", 4): 40, ("1080p", 4): 100, ("720p", 8): 100}),
      _LATE_2025),
     ("vidu2.0",         (R,),       Flat({("720p", 4): 80}), _LATE_2025),
@@ -164,7 +164,7 @@ def _tariff(row: _Row, family: str) -> Tariff | None:
     audio_extra = Q2_AUDIO_EXTRA if family == "Q2" and row.audio is OPT else 0
     for model, modes, price, source in PRICES:
         if model == row.model and row.mode in modes:
-            return Tariff(price, source, audio_extra, IS_REC_EXTRA)
+            return Tariff(price, source, audio_extra, IS_REC_EXTRA, USD_PER_CREDIT)
     return None
 
 
@@ -197,6 +197,7 @@ def _offer(row: _Row) -> Offer:
         off_peak=row.off_peak,
         off_peak_with_audio=row.off_peak and family == "Q3",
         watermark=True,
+        meta_data=True,
         seed=True,
         is_rec=row.mode in (I, S),
         subjects=row.subjects,

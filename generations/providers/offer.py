@@ -9,14 +9,9 @@ from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from enum import StrEnum
-from typing import Protocol
+from typing import Any, Protocol
 
 from .base import Mode, Money, Unit
-
-
-def gettext_noop(text: str) -> str:
-    """Mark a text for translation where it stands; whoever shows it translates it. Django goes by this name."""
-    return text
 
 
 class Switch(StrEnum):
@@ -26,6 +21,7 @@ class Switch(StrEnum):
     OPTIONAL = "optional"  # off unless asked for
     DEFAULT_ON = "default_on"  # on unless refused: send the choice, whatever it is
     ALWAYS = "always"  # cannot be chosen: the field is not sent
+    UNSAID = "unsaid"  # the vendor decides and has no field for it
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +43,8 @@ class Price(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class PerSecond:
-    normal: Mapping[str, int]
-    off_peak: Mapping[str, int]
+    normal: Mapping[str, int | Decimal]
+    off_peak: Mapping[str, int | Decimal]
 
     def per_second(self, resolution: str, off_peak: bool) -> Decimal | None:
         rate = (self.off_peak if off_peak else self.normal).get(resolution)
@@ -105,6 +101,56 @@ class Flat:
 
 
 @dataclass(frozen=True, slots=True)
+class Figures:
+    """What an entered price list says of one resolution: so much per clip and so much per second, either or both."""
+
+    per_second: Decimal | None = None
+    per_clip: Decimal | None = None
+    off_peak_per_second: Decimal | None = None
+    off_peak_per_clip: Decimal | None = None
+
+    def of(self, off_peak: bool) -> tuple[Decimal | None, Decimal | None]:
+        """Per second and per clip."""
+        return (self.off_peak_per_second, self.off_peak_per_clip) if off_peak else (self.per_second, self.per_clip)
+
+
+@dataclass(frozen=True, slots=True)
+class Entered:
+    """Prices as an administrator entered them, by resolution; "" holds for every resolution not named."""
+
+    figures: Mapping[str, Figures]
+
+    def per_second(self, resolution: str, off_peak: bool) -> Decimal | None:
+        rate, once = self._at(resolution, off_peak)
+        return None if once else rate
+
+    def total(self, resolution: str, duration: int, off_peak: bool) -> Sum | None:
+        rate, once = self._at(resolution, off_peak)
+        if rate is None and once is None:
+            return None
+        parts = [f"{once:f} ({duration} s)"] if once is not None else []
+        parts += [f"{rate:f} × {duration} s"] if rate is not None else []
+        return Sum((once or Decimal(0)) + (rate or Decimal(0)) * duration, " + ".join(parts))
+
+    def _at(self, resolution: str, off_peak: bool) -> tuple[Decimal | None, Decimal | None]:
+        found = self.figures.get(resolution) or self.figures.get("") or Figures()
+        return found.of(off_peak)
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """What one ``unit`` is worth: for an "about" beside an amount, never for the ledger."""
+
+    unit: Unit
+    worth: Money
+    as_of: date
+
+    def of(self, amount: Money) -> Money | None:
+        """The worth of an amount; None for an amount in another unit."""
+        return Money(amount.amount * self.worth.amount, self.worth.unit) if amount.unit is self.unit else None
+
+
+@dataclass(frozen=True, slots=True)
 class PriceList:
     """Where a price comes from. ``name`` is kept with each task, so that old estimates can be explained."""
 
@@ -121,15 +167,7 @@ class Tariff:
     source: PriceList
     audio_extra: int = 0
     is_rec_extra: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Rate:
-    """What one ``unit`` is worth: for an "about" beside an amount, never for the ledger."""
-
-    unit: Unit
-    worth: Money
-    as_of: date
+    rate: Rate | None = None  # what the list's unit is worth, where somebody said so
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +180,7 @@ class Estimate:
     per_second: Decimal | None
     price_list: str
     as_of: date
+    rate: Rate | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +193,7 @@ class Offer:
     family: str
     hint: str  # one line for the picker; marked for translation, as is the note
     mode: Mode
-    wire_model: str  # the vendor's own id
+    wire_model: str  # the vendor's own id; {resolution}, {duration}, {off_peak} where the id tells them
     durations_by_resolution: Mapping[str, tuple[int, ...]]
     default_resolution: str
     default_duration: int
@@ -172,7 +211,8 @@ class Offer:
     audio_types: tuple[str, ...]  # need audio
     off_peak: bool
     off_peak_with_audio: bool
-    watermark: bool
+    watermark: bool  # with a corner and a picture of one's own
+    meta_data: bool  # the label about where the clip comes from
     seed: bool
     is_rec: bool  # the vendor writes the prompt; a typed one is ignored
     subjects: bool  # named groups of pictures instead of plain ones
@@ -188,6 +228,24 @@ class Offer:
     def durations(self) -> tuple[int, ...]:
         """All lengths of all resolutions, shortest first."""
         return tuple(sorted({each for every in self.durations_by_resolution.values() for each in every}))
+
+    def wire_id(self, resolution: str, duration: int, off_peak: bool) -> str:
+        """The vendor's id for these settings."""
+        tier = "-offpeak" if off_peak else ""
+        return self.wire_model.format(resolution=resolution, duration=duration, off_peak=tier)
+
+    def wire_ids(self) -> dict[str, dict[str, Any]]:
+        """Every id of this offer with the settings that it fixes: ``{"viduq3p-720p": {"resolution": "720p"}}``."""
+        if "{" not in self.wire_model:
+            return {self.wire_model: {}}
+        found: dict[str, dict[str, Any]] = {}
+        for resolution, lengths in self.durations_by_resolution.items():
+            for duration in lengths:
+                for off_peak in (False, True) if self.off_peak else (False,):
+                    every = {"resolution": resolution, "duration": duration, "off_peak": off_peak}
+                    told = {name: value for name, value in every.items() if f"{{{name}}}" in self.wire_model}
+                    found.setdefault(self.wire_id(resolution, duration, off_peak), told)
+        return found
 
     def takes(self, resolution: str, duration: int) -> bool:
         return duration in self.durations_by_resolution.get(resolution, ())
@@ -218,7 +276,7 @@ def estimate(
     if base is None:
         return None
     extras = {
-        "audio": tariff.audio_extra if audio and offer.audio is not Switch.NO else 0,
+        "audio": tariff.audio_extra if audio and offer.audio not in (Switch.NO, Switch.UNSAID) else 0,
         "is_rec": tariff.is_rec_extra if is_rec and offer.is_rec else 0,
     }
     extras = {name: each for name, each in extras.items() if each}
@@ -231,4 +289,5 @@ def estimate(
         per_second=tariff.price.per_second(resolution, off_peak),
         price_list=tariff.source.name,
         as_of=tariff.source.as_of,
+        rate=tariff.rate,
     )

@@ -5,13 +5,15 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import quote
 
-from . import wire
+from . import catalog_vidu, wire
 from .base import (
+    IMAGES_SETTING,
     Account,
     Answer,
     Balance,
     Call,
     CallKind,
+    KeySetting,
     ListPage,
     Mode,
     Order,
@@ -21,6 +23,7 @@ from .base import (
     RemoteState,
     Snapshot,
     Unit,
+    gettext_noop,
 )
 from .vidu_words import REASONS, STATES, Accepted, Credits, ErrorBody, Task, TaskList, money, snapshot
 
@@ -34,7 +37,11 @@ FIELDS = {  # with a picture as first frame the picture decides the shape: no as
     Mode.REFERENCE: _EVERYWHERE | {"images", "aspect_ratio", "audio_type", "subjects", "videos", "auto_subjects"},
 }
 # The list page prints `paper.pagesz`, everything around it says `pager`; unknown query keys are ignored [inferred].
-SIZE_KEYS = ("pager.pagesz", "paper.pagesz")
+SIZE_KEYS = {
+    "both": ("pager.pagesz", "paper.pagesz"),
+    "pager": ("pager.pagesz",),
+    "paper": ("paper.pagesz",),
+}
 PAGE_SIZE = 100  # the largest [docs]
 
 
@@ -43,8 +50,29 @@ class Vidu(Provider):
     name = "Vidu"
     base_urls = ("https://api.vidu.com", "https://api.vidu.cn")  # separate sites with separate keys [inferred]
     unit = Unit.CREDIT
+    offers = catalog_vidu.OFFERS
+    rates = {"": catalog_vidu.USD_PER_CREDIT, "https://api.vidu.cn": catalog_vidu.CNY_PER_CREDIT}
+    settings = (
+        IMAGES_SETTING,
+        KeySetting(
+            "list_page_size",
+            gettext_noop("Page size of the task list"),
+            "both",
+            gettext_noop("The vendor's page spells this parameter in two ways; unknown ones should be ignored."),
+            (("both", "pager.pagesz + paper.pagesz"), ("pager", "pager.pagesz"), ("paper", "paper.pagesz")),
+        ),
+        KeySetting(
+            "callback_secret",
+            gettext_noop("Callback secret"),
+            "",
+            gettext_noop("Signs the vendor's callbacks. Empty: the key itself, as its page says."),
+            secret=True,
+        ),
+    )
     can_list = True
     can_cancel = True
+    carries_token = True
+    reports_balance = True
     auth_scheme = "Token"
 
     def build_create(self, account: Account, order: Order) -> Call:
@@ -90,14 +118,14 @@ class Vidu(Provider):
     ) -> Call:
         """Pages go by token alone. Both bounds are sent, since the default hides what is older than 7 days [docs].
 
-        The key option ``list_size_keys`` drops a spelling of the page size that the service should come to refuse.
+        The key's setting drops a spelling of the page size that the service should come to refuse.
         """
         query = [
             ("created_at.from", _rfc3339(created_from)),
             ("created_at.to", _rfc3339(created_to + timedelta(microseconds=999_999))),  # up to the next full second
             *(("task_ids", each) for each in ids),
             *(("states", raw) for raw, state in STATES.items() if state in states),
-            *((key, str(PAGE_SIZE)) for key in account.options.get("list_size_keys", SIZE_KEYS)),
+            *((key, str(PAGE_SIZE)) for key in SIZE_KEYS[self.setting(account, "list_page_size")]),
             *([("pager.page_token", page_token)] if page_token else []),
         ]
         return self.call(account, CallKind.LIST, "/ent/v2/tasks", query=query)

@@ -4,13 +4,13 @@ import re
 from uuid import UUID
 
 from django.contrib.auth.decorators import login_required
-from django.http import Http404
+from django.http import Http404, HttpRequest
 from django.http.response import HttpResponseBase
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
-from generations import queries
-from generations.models import Creation, CreationState, Task
+from generations import addresses, queries
+from generations.models import Asset, Creation, CreationState, Task
 from generations.views.frame import HtmxHttpRequest
 from generations.views.ranges import serve
 
@@ -23,6 +23,18 @@ NAME_WORDS, NAME_LENGTH = 8, 60
 def asset_media(request: HtmxHttpRequest, pk: UUID) -> HttpResponseBase:
     asset = queries.get_asset(request.user, pk)
     return serve(request, asset.file, content_type=asset.content_type, digest=asset.sha256)
+
+
+@require_safe
+def input_picture(request: HttpRequest, token: str, name: str) -> HttpResponseBase:
+    """For a vendor that fetches pictures: for whoever holds the address, until it expires. The name means nothing."""
+    pk = addresses.read_picture_token(token)
+    asset = Asset.objects.filter(pk=pk).first() if pk else None
+    if asset is None:
+        raise Http404("no such picture")
+    response = serve(request, asset.file, content_type=asset.content_type, digest=asset.sha256)
+    response.headers["X-Robots-Tag"] = "noindex"
+    return response
 
 
 @require_safe

@@ -29,6 +29,9 @@ CANCELLED_WORDS = {
     Cancelled.FREE: gettext_lazy("Cancelled before it was sent. Nothing is charged."),
     Cancelled.ASKED: gettext_lazy("The vendor was asked to cancel."),
     Cancelled.TOO_LATE: gettext_lazy("Too late to cancel: the clip is already being made."),
+    Cancelled.CANNOT: gettext_lazy(
+        "This vendor cannot cancel: the clip is still being made, and the charge may stand."
+    ),
 }
 KEPT_PICTURES = ("asset", "first_asset", "last_asset")
 PICTURE_FIELDS = ("images", "first_image", "last_image", *KEPT_PICTURES)

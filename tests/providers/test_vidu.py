@@ -9,6 +9,7 @@ import pytest
 
 from generations.providers import PROVIDERS, get, wire
 from generations.providers.base import (
+    MODES,
     Account,
     Answer,
     AnswerLost,
@@ -82,7 +83,7 @@ def test_registry() -> None:
 
 
 class TestCreate:
-    @pytest.mark.parametrize("mode", Mode)
+    @pytest.mark.parametrize("mode", MODES)
     def test_each_mode_has_its_path(self, mode: Mode) -> None:
         call = VIDU.build_create(ACCOUNT, replace(ORDER, mode=mode))
         assert (call.method, call.url) == ("POST", f"https://api.vidu.com/ent/v2/{mode.value}")
@@ -104,7 +105,7 @@ class TestCreate:
         assert "negative_prompt" not in body
 
     @pytest.mark.parametrize("audio", [True, False])
-    @pytest.mark.parametrize("mode", Mode)
+    @pytest.mark.parametrize("mode", MODES)
     def test_audio_is_always_explicit_where_it_exists(self, mode: Mode, audio: bool) -> None:
         assert sent(mode=mode, audio=audio)["audio"] is audio
 
@@ -391,7 +392,7 @@ class TestList:
         assert query["created_at.to"] == "2026-07-10T12:05:01Z"
 
     def test_a_key_may_drop_a_spelling(self) -> None:
-        account = replace(ACCOUNT, options={"list_size_keys": ["pager.pagesz"]})
+        account = replace(ACCOUNT, options={"list_page_size": "pager"})
         assert "paper.pagesz" not in dict(self.query(account))
 
     def test_page_is_read(self) -> None:

@@ -78,17 +78,22 @@ def poll_due() -> int:
 
 
 def _due(now: datetime) -> list[Task]:
-    """Due tasks, and with them those of the same key that are due shortly, so that one request serves all."""
+    """Due tasks; where one list serves all of a key, also those that are due shortly."""
     followed = Task.objects.filter(state__in=RUNNING).select_related("attempt", "key")
     keys = followed.filter(next_poll_at__lte=now).order_by().values_list("key_id", flat=True).distinct()
     due = [
         task
         for key in ProviderKey.objects.filter(pk__in=list(keys))
-        for task in followed.filter(
-            key=key, next_poll_at__lte=now + timedelta(seconds=key.translator.poll_every / 2)
-        ).order_by("next_poll_at")[:MOST_TASKS_A_TICK]
+        for task in followed.filter(key=key, next_poll_at__lte=now + _ahead(key.translator)).order_by("next_poll_at")[
+            :MOST_TASKS_A_TICK
+        ]
     ]
     return due
+
+
+def _ahead(translator: Provider) -> timedelta:
+    """How much before its time a task may be asked for together with others; alone it waits for its time."""
+    return timedelta(seconds=translator.poll_every / 2 if translator.can_list else 0)
 
 
 def _lanes(tasks: Iterable[Task]) -> Iterator[Lane]:
@@ -247,6 +252,7 @@ def _postpone(tasks: Iterable[Task], failure: Failure) -> None:
     now = timezone.now()
     for task in tasks:
         delay = min(ERROR_DELAY * 2 ** min(task.poll_errors, 10), ERROR_DELAY_AT_MOST)
+        delay = max(delay, timedelta(seconds=task.key.translator.poll_floor))
         if failure.retry_after is not None:
             delay = max(delay, min(timedelta(seconds=failure.retry_after), ERROR_DELAY_AT_MOST))
         Task.objects.filter(pk=task.pk, state__in=RUNNING).update(

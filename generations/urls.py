@@ -8,6 +8,7 @@ from generations.views import health, library, live, media, people, tasks
 urlpatterns = [
     path("", tasks.home, name="home"),
     path("composer/params/", tasks.composer_params, name="composer-params"),
+    path("composer/compare/", tasks.composer_compare, name="composer-compare"),
     path("live/", live.live, name="live"),
     path("tasks/", tasks.task_create, name="task-create"),
     path("tasks/<uuid:pk>/", tasks.task_detail, name="task-detail"),

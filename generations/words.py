@@ -243,6 +243,13 @@ def money(amount: Decimal, unit: str) -> str:
     return _in_unit(number_format(amount, decimal_pos=places, force_grouping=True), amount, unit)
 
 
+def about_time(seconds: float) -> str:
+    """A typical time as people say it: "about 40 s", "about 3 min"."""
+    if seconds < 90:
+        return _("about %(seconds)d s") % {"seconds": max(5, round(seconds / 5) * 5)}
+    return _("about %(minutes)d min") % {"minutes": round(seconds / 60)}
+
+
 def formula(estimate: catalog.Estimate) -> str:
     """How an estimate came about: "11 × 5 s + 15 = 70 credits, with 15 for sound"."""
     sentences = {"audio": _("%(sum)s, with %(extra)d for sound"), "is_rec": _("%(sum)s, with %(extra)d for the prompt")}

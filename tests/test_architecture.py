@@ -40,7 +40,10 @@ BELOW: dict[str, set[str]] = {
     "rounds": {"dispatch", "leases", "polling", "queue", "sweep"},
     "health": {"models", "rounds"},
     "jobs": {"dispatch", "health", "keys", "leases", "lookup", "models", "rounds", "saving"},
-    "forms": {"assets", "choices", "ledger", "lifecycle", "models", "providers", "queries", "stock", "words"},
+    "history": {"models", "providers"},
+    "forms": {
+        "assets", "choices", "history", "ledger", "lifecycle", "models", "providers", "queries", "stock", "words",
+    },
     "views": {
         "addresses", "assets", "choices", "forms", "health", "lifecycle", "models", "providers", "queries", "stock",
         "words",

@@ -39,6 +39,8 @@ def choices_for(stock: Stock, mode: str, model: str, wanted: Mapping[str, Any]) 
         aspect_ratios=options.ratio_options(offers, offer, chosen),
         styles=options.word_options(offer, "style", chosen.style),
         movements=options.word_options(offer, "movement_amplitude", chosen.movement_amplitude),
+        audio_types=options.word_options(offer, "audio_type", chosen.audio_type) if chosen.audio else (),
+        corners=options.word_options(offer, "wm_position", chosen.wm_position) if chosen.watermark else (),
         toggles=options.toggles(offers, offer, chosen),
         pictures=options.pictures_of(offer),
         chosen=chosen,

@@ -61,7 +61,7 @@ def ratio_options(offers: Sequence[Offer], offer: Offer, chosen: Chosen) -> tupl
 
 
 def word_options(offer: Offer, name: str, chosen: str) -> tuple[Option, ...]:
-    """Styles and movements: not shown at all where they have no effect."""
+    """Styles, movements and the like: not shown at all where they have no effect."""
     return tuple(
         Option(value, rules.value_label(name, value), value == chosen) for value in rules.allowed_values(offer, name)
     )
@@ -109,6 +109,7 @@ def cost_of(offer: Offer, chosen: Chosen, wanted: Mapping[str, Any]) -> Cost:
         duration=chosen.duration,
         off_peak=chosen.off_peak,
         audio=chosen.audio,
+        is_rec=chosen.is_rec,
     )
     return Cost(count, estimate)
 

@@ -11,7 +11,9 @@ from generations.providers import PROVIDERS, catalog
 from generations.providers.catalog import Offer, Switch
 
 MAX_COUNT = 4
-SWITCHES = ("audio", "bgm", "off_peak")
+SWITCHES = ("audio", "bgm", "off_peak", "watermark", "is_rec")
+WORDS = ("style", "movement_amplitude", "audio_type", "wm_position")  # one of a few words each
+CORNERS = ("3", "1", "2", "4")  # of a watermark; the first is the vendors' own choice
 ON, OFF = frozenset({"on", "true", "1", "yes"}), frozenset({"off", "false", "0", "no"})
 
 
@@ -26,8 +28,9 @@ def read_switch(value: Any) -> bool | None:
 
 
 def switch_of(offer: Offer, name: str) -> Switch:
-    if name == "off_peak":
-        return Switch.OPTIONAL if offer.off_peak else Switch.NO
+    simple = {"off_peak": offer.off_peak, "watermark": offer.watermark, "is_rec": offer.is_rec}
+    if name in simple:
+        return Switch.OPTIONAL if simple[name] else Switch.NO
     return offer.audio if name == "audio" else offer.bgm
 
 
@@ -49,6 +52,10 @@ def why_not(offer: Offer, name: str, on: bool, *, duration: int, audio: bool) ->
         return _("%(model)s adds no background music.") % words
     if name == "bgm" and not offer.takes_bgm(duration):
         return _("%(model)s adds background music only up to %(limit)d s.") % words
+    if name == "watermark" and not offer.watermark:
+        return _("%(model)s adds no watermark on demand.") % words
+    if name == "is_rec" and not offer.is_rec:
+        return _("%(model)s writes no prompt of its own here.") % words
     if name == "off_peak" and not offer.off_peak:
         return _("%(model)s is not offered off-peak.") % words
     if name == "off_peak" and not offer.takes_off_peak(audio=audio):
@@ -98,6 +105,12 @@ def setting_label(name: str) -> str:
         "aspect_ratio": _("Aspect ratio"),
         "style": _("Style"),
         "movement_amplitude": _("Movement"),
+        "audio_type": _("Kind of sound"),
+        "watermark": _("Watermark “AI-generated”"),
+        "wm_position": _("Corner of the watermark"),
+        "wm_url": _("Own watermark"),
+        "meta_data": _("Origin label"),
+        "is_rec": _("Let the vendor write the prompt"),
         "audio": _("Sound"),
         "bgm": _("Background music"),
         "off_peak": _("Off-peak, up to 48 hours"),
@@ -115,8 +128,12 @@ def value_label(name: str, value: str) -> str:
         "small": _("Small"),
         "medium": _("Medium"),
         "large": _("Large"),
+        "all": _("Speech and effects"),
+        "speech_only": _("Speech only"),
+        "sound_effect_only": _("Effects only"),
     }
-    return words.get(value, value)
+    corners = {"1": _("Top left"), "2": _("Top right"), "3": _("Bottom right"), "4": _("Bottom left")}
+    return corners.get(value, value) if name == "wm_position" else words.get(value, value)
 
 
 def any_of(words: Iterable[str]) -> str:
@@ -152,4 +169,6 @@ def allowed_values(offer: Offer, name: str, resolution: str = "") -> Sequence[st
         "aspect_ratio": offer.aspect_ratios,
         "style": offer.styles,
         "movement_amplitude": offer.movements,
+        "audio_type": offer.audio_types,
+        "wm_position": CORNERS if offer.watermark else (),
     }[name]

@@ -15,7 +15,7 @@ from generations.choices.values import Chosen
 from generations.providers.base import Mode
 from generations.providers.catalog import Offer, Stock
 
-NOTHING_LOST = {"general", "auto"}  # what a model without the setting does anyway
+NOTHING_LOST = {"general", "auto", "all"}  # what a model without the setting does anyway
 
 
 def settle_mode(stock: Stock, mode: str, notes: list[str]) -> Mode:
@@ -50,6 +50,7 @@ def settle(offer: Offer, wanted: Mapping[str, Any], notes: list[str]) -> Chosen:
     duration = int(moved.nearest("duration", default, float, resolution))
     ratio = moved.nearest("aspect_ratio", offer.default_aspect_ratio, _shape) if offer.aspect_ratios else ""
     audio = moved.switch("audio", duration)
+    watermark = moved.switch("watermark", duration, audio)
     return Chosen(
         resolution=resolution,
         duration=duration,
@@ -59,6 +60,10 @@ def settle(offer: Offer, wanted: Mapping[str, Any], notes: list[str]) -> Chosen:
         audio=audio,
         bgm=moved.switch("bgm", duration, audio),
         off_peak=moved.switch("off_peak", duration, audio),
+        watermark=watermark,
+        is_rec=moved.switch("is_rec", duration, audio),
+        audio_type=moved.word("audio_type") if audio else "",
+        wm_position=moved.word("wm_position") if watermark else "",
     )
 
 

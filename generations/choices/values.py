@@ -66,6 +66,12 @@ class Cost:
     def total(self) -> Money | None:
         return Money(self.each.amount.amount * self.count, self.each.amount.unit) if self.each else None
 
+    @property
+    def about(self) -> Money | None:
+        """What the total is worth in money, where a rate is known and the price is not money already."""
+        rate, total = self.each.rate if self.each else None, self.total
+        return rate.of(total) if rate and total and total.unit is not rate.worth.unit else None
+
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
@@ -79,6 +85,10 @@ class Chosen:
     audio: bool = False
     bgm: bool = False
     off_peak: bool = False
+    watermark: bool = False
+    is_rec: bool = False
+    audio_type: str = ""  # empty without sound
+    wm_position: str = ""  # empty without a watermark
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +103,8 @@ class Params:
     aspect_ratios: tuple[Option, ...] = ()  # empty: the picture decides
     styles: tuple[Option, ...] = ()
     movements: tuple[Option, ...] = ()
+    audio_types: tuple[Option, ...] = ()
+    corners: tuple[Option, ...] = ()
     toggles: tuple[Toggle, ...] = ()
     pictures: Pictures = Pictures()
     chosen: Chosen | None = None

@@ -10,7 +10,7 @@ from django.utils.translation import ngettext
 from generations import assets
 from generations.choices import rules
 from generations.models import Asset
-from generations.providers.base import Mode, Provider
+from generations.providers.base import ImageTransport, Mode, Provider
 from generations.providers.catalog import Offer
 
 MAX_SEED = 2**31 - 1
@@ -25,18 +25,23 @@ def settings_problems(offer: Offer, asked: Mapping[str, Any]) -> Iterator[Proble
     yield from _prompt(offer, asked.get("prompt") or "")
     yield from _seed(offer, asked.get("seed"), asked.get("count") or 1)
     yield from _sizes(offer, asked)
-    for name in ("style", "movement_amplitude"):
+    for name in rules.WORDS:
         yield from _one_of(offer, name, asked.get(name) or "")
     yield from _switches(offer, asked)
+    yield from _depending(offer, asked)
 
 
-def picture_problems(offer: Offer, pictures: Sequence[Asset | None], provider: Provider) -> Iterator[Problem]:
-    """``pictures`` in order; None stands for an empty frame."""
+def picture_problems(
+    offer: Offer, pictures: Sequence[Asset | None], provider: Provider, transport: ImageTransport
+) -> Iterator[Problem]:
+    """``pictures`` in order; None stands for an empty frame. What the vendor fetches takes no room in a request."""
     given = [picture for picture in pictures if picture is not None]
     if offer.mode is Mode.START_END:
         yield from _frames(offer, pictures)
     else:
         yield from _number_of_pictures(offer, len(given))
+    if transport is not ImageTransport.INLINE:
+        return
     limit = provider.max_body_bytes - ROOM_FOR_THE_REST
     total = sum(assets.data_url_length(picture) for picture in given)
     if total > limit:
@@ -105,6 +110,21 @@ def _switches(offer: Offer, asked: Mapping[str, Any]) -> Iterator[Problem]:
         value = asked.get(name)
         if value is not None and (reason := rules.why_not(offer, name, value, duration=duration, audio=audio)):
             yield name, reason
+
+
+def _depending(offer: Offer, asked: Mapping[str, Any]) -> Iterator[Problem]:
+    """Settings that mean nothing without another one; a default that a page sends along is no wish."""
+    audio = rules.default_of(offer, "audio") if asked.get("audio") is None else asked["audio"]
+    if asked.get("audio_type") not in (None, "", *offer.audio_types[:1]) and not audio:
+        yield "audio_type", _("The kind of sound needs sound: switch it on.")
+    if asked.get("meta_data") and not offer.meta_data:
+        yield "meta_data", _("%(model)s takes no origin label: leave it out.") % {"model": offer.label}
+    if asked.get("watermark"):
+        return
+    if asked.get("wm_position") not in (None, "", rules.CORNERS[0]):
+        yield "wm_position", _("This needs the watermark: switch it on.")
+    if asked.get("wm_url"):
+        yield "wm_url", _("This needs the watermark: switch it on.")
 
 
 def _number_of_pictures(offer: Offer, number: int) -> Iterator[Problem]:

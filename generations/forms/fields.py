@@ -1,5 +1,6 @@
 """Form fields that Django does not have: several files, several ids, a yes-or-no that may stay unsaid."""
 
+import json
 from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
@@ -36,6 +37,34 @@ class PromptField(forms.CharField):
     def to_python(self, value: Any) -> str:
         text: str = super().to_python(value) or ""
         return text.replace("\r\n", "\n")
+
+
+class LabelField(forms.CharField):
+    """The origin label that a vendor writes into a clip: a JSON object of texts, kept as compact JSON text."""
+
+    widget = forms.Textarea
+    NAMES = (
+        "Label", "ContentProducer", "ContentPropagator", "ProduceID", "PropagateID", "ReservedCode1", "ReservedCode2",
+    )  # fmt: skip
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(required=False, max_length=4000, **kwargs)
+
+    def clean(self, value: Any) -> str:
+        text: str = super().clean(value)
+        if not text:
+            return ""
+        try:
+            label = json.loads(text)
+        except (ValueError, RecursionError):
+            label = None
+        if not isinstance(label, dict) or not all(isinstance(each, str) for each in label.values()):
+            raise ValidationError(_('Write a JSON object of texts, for example {"Label": "AI"}.'), code="invalid")
+        odd = [name for name in label if name not in self.NAMES]
+        if odd:
+            words = {"odd": odd[0][:40], "known": ", ".join(self.NAMES)}
+            raise ValidationError(_("“%(odd)s” is no part of the label. There are %(known)s."), "invalid", words)
+        return json.dumps(label, ensure_ascii=False)
 
 
 class UploadField(forms.FileField):

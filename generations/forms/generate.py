@@ -16,17 +16,26 @@ from django.utils.translation import gettext_lazy
 from generations import ledger, lifecycle, queries
 from generations.choices import MAX_COUNT, Params, choices_for, rules
 from generations.forms.checks import MAX_SEED, picture_problems, settings_problems
-from generations.forms.fields import IdField, IdsField, PromptField, SwitchField, UploadField, UploadsField, as_list
+from generations.forms.fields import (
+    IdField,
+    IdsField,
+    LabelField,
+    PromptField,
+    SwitchField,
+    UploadField,
+    UploadsField,
+    as_list,
+)
 from generations.forms.pictures import FilledSlot, Picture, Tray, fill_slots, look_up
 from generations.models import Batch, ProviderKey, Task, User, Visibility
 from generations.models.tasks import MODE_CHOICES
 from generations.providers import PROVIDERS, catalog
-from generations.providers.base import Mode, Money
+from generations.providers.base import ImageTransport, Mode, Money
 from generations.providers.catalog import Offer, Stock, Switch
 from generations.stock import keys_for, stocks_of
 from generations.words import money as words_of_money
 
-SETTINGS = ("resolution", "duration", "aspect_ratio", "style", "movement_amplitude", *rules.SWITCHES, "count")
+SETTINGS = ("resolution", "duration", "aspect_ratio", *rules.WORDS, *rules.SWITCHES, "count")
 ALREADY_SENT = gettext_lazy("This form was sent before with other content. Nothing was made now: press Generate again.")
 NO_MODE = gettext_lazy("There is no such mode. Choose text2video, img2video, start-end2video or reference2video.")
 
@@ -58,6 +67,17 @@ class GenerateForm(forms.Form):
     seed = forms.IntegerField(required=False, min_value=0, max_value=MAX_SEED, label=gettext_lazy("Seed"))
     style = forms.CharField(required=False, label=gettext_lazy("Style"))
     movement_amplitude = forms.CharField(required=False, label=gettext_lazy("Movement"))
+    audio_type = forms.CharField(required=False, label=gettext_lazy("Kind of sound"))
+    wm_position = forms.CharField(required=False, label=gettext_lazy("Corner of the watermark"))
+    wm_url = forms.URLField(
+        required=False,
+        max_length=500,
+        assume_scheme="https",
+        label=gettext_lazy("Own watermark (address of a picture)"),
+    )
+    meta_data = LabelField(label=gettext_lazy("Origin label (JSON)"))
+    watermark = SwitchField(label=gettext_lazy("Watermark “AI-generated”"))
+    is_rec = SwitchField(label=gettext_lazy("Let the vendor write the prompt"))
     audio = SwitchField(label=gettext_lazy("Sound"))
     bgm = SwitchField(label=gettext_lazy("Background music"))
     off_peak = SwitchField(label=gettext_lazy("Off-peak"))
@@ -180,7 +200,7 @@ class GenerateForm(forms.Form):
         self._add(tray.problems)
         if self.offer is not None and key is not None:
             self._add(settings_problems(self.offer, self.cleaned_data))
-            self._add(picture_problems(self.offer, self.pictures, key.translator))
+            self._add(picture_problems(self.offer, self.pictures, key.translator, _transport(key)))
             self._check_budget(key)
         if self._was_something_else():
             self.take_fresh_id()
@@ -271,14 +291,22 @@ class GenerateForm(forms.Form):
 
     def _options(self, offer: Offer) -> dict[str, Any]:
         """Only what was chosen: a vendor may refuse a field that has no effect."""
-        options = {name: self.cleaned_data[name] for name in ("style", "movement_amplitude") if self.cleaned_data[name]}
+        asked = self.cleaned_data
+        names = ["style", "movement_amplitude", "meta_data"]
+        names += ["audio_type"] if self._switch(offer, "audio") else []
+        names += ["wm_url"] if asked["watermark"] else []
+        options = {name: asked[name] for name in names if asked[name]}
+        options |= {name: True for name in ("watermark", "is_rec") if asked[name]}
+        if asked["watermark"] and asked["wm_position"]:
+            options["wm_position"] = int(asked["wm_position"])
         bgm = self._switch(offer, "bgm")
         return {**options, "bgm": bgm} if bgm or offer.bgm is Switch.DEFAULT_ON else options
 
 
 def remix_of(task: Task) -> dict[str, Any]:
     """The ``initial`` for making something like this task again: all of it but the seed."""
-    switches = {"audio": task.audio, "off_peak": task.off_peak, "bgm": task.options.get("bgm")}
+    switches = {"audio": task.audio, "off_peak": task.off_peak}
+    switches |= {name: task.options.get(name) for name in ("bgm", "watermark", "is_rec")}
     ids = [str(pk) for pk in task.task_inputs.order_by("position").values_list("asset_id", flat=True)]
     frames = dict(zip(("first_asset", "last_asset"), ids, strict=False)) if task.mode == Mode.START_END else {}
     return {
@@ -291,10 +319,14 @@ def remix_of(task: Task) -> dict[str, Any]:
         "duration": task.duration,
         "aspect_ratio": task.aspect_ratio,
         "visibility": task.visibility,
-        **{name: task.options.get(name, "") for name in ("style", "movement_amplitude")},
+        **{name: str(task.options.get(name, "")) for name in (*rules.WORDS, "wm_url", "meta_data")},
         **{name: "on" if on else "off" for name, on in switches.items() if on is not None},
         **(frames or {"asset": ids}),
     }
+
+
+def _transport(key: ProviderKey) -> ImageTransport:
+    return key.translator.image_transport(key.set_options)
 
 
 def _uuid_or_none(value: Any) -> UUID | None:

@@ -24,6 +24,7 @@ register.filter("failure_text", words.failure_text)
 register.filter("model_label", words.model_label)
 register.filter("money", words.money)
 register.filter("formula", words.formula)
+register.filter("about_time", words.about_time)
 
 
 @register.simple_tag

@@ -17,7 +17,7 @@ from django.views.decorators.http import require_GET, require_POST
 
 from generations import lifecycle, queries
 from generations.choices import MAX_COUNT
-from generations.forms import GenerateForm, remix_of
+from generations.forms import GenerateForm, compare, remix_of
 from generations.lifecycle import Cancelled
 from generations.models import Task
 from generations.views.frame import HtmxHttpRequest
@@ -99,8 +99,8 @@ def composer_context(request: HtmxHttpRequest, form: GenerateForm) -> dict[str, 
 @require_POST
 def task_create(request: HtmxHttpRequest) -> HttpResponse:
     """One press of Generate. Without scripts the same form also renews its options, which sends nothing."""
-    if "update" in request.POST:
-        return home_again(request, GenerateForm(user=request.user, initial=typed_in(request.POST)))
+    if "update" in request.POST or "use_key" in request.POST:
+        return composer_again(request)
     form = GenerateForm(request.POST, request.FILES, user=request.user)
     if not form.is_valid():
         return refused(request, form)
@@ -114,6 +114,14 @@ def task_create(request: HtmxHttpRequest) -> HttpResponse:
         messages.success(request, created)
         return redirect("home")
     return varied(render(request, "generations/partials/task_created.html", created_context(request, tasks, created)))
+
+
+def composer_again(request: HtmxHttpRequest) -> HttpResponse:
+    """The page with what was typed, after a button that sends nothing: new options, a comparison, another key."""
+    typed = typed_in(request.POST)
+    form = GenerateForm(user=request.user, initial=typed | {"key": typed.get("use_key") or typed.get("key", "")})
+    quotes = compare(form) if request.POST.get("update") == "compare" else []
+    return home_again(request, form, quotes=quotes)
 
 
 def refused(request: HtmxHttpRequest, form: GenerateForm) -> HttpResponse:
@@ -139,8 +147,8 @@ def created_context(request: HtmxHttpRequest, tasks: list[Task], created: str) -
     }
 
 
-def home_again(request: HtmxHttpRequest, form: GenerateForm, status: int = 200) -> HttpResponse:
-    context = feed_context(request) | composer_context(request, form) | {"compose_first": True}
+def home_again(request: HtmxHttpRequest, form: GenerateForm, status: int = 200, **more: object) -> HttpResponse:
+    context = feed_context(request) | composer_context(request, form) | {"compose_first": True} | more
     return render(request, "generations/home.html", context, status=status)
 
 
@@ -150,6 +158,15 @@ def composer_params(request: HtmxHttpRequest) -> HttpResponse:
     form = GenerateForm(user=request.user, initial=typed_in(request.GET))
     context = composer_context(request, form)
     return varied(render(request, "generations/partials/params_news.html", context))
+
+
+@login_required
+@require_GET
+def composer_compare(request: HtmxHttpRequest) -> HttpResponse:
+    """What the composer's settings would cost and take with every key."""
+    form = GenerateForm(user=request.user, initial=typed_in(request.GET))
+    context = {"quotes": compare(form), "params": form.params}
+    return varied(render(request, "generations/partials/compare.html", context))
 
 
 @login_required

@@ -70,6 +70,14 @@ const clicks = {
   "[data-copy]": (button) => copy(button),
   "[data-clear-slot]": (button) => setFiles(one("input[type=file]", button.closest(".slot-box")), []),
   "[data-swap-slots]": (button) => swapSlots(button.closest("[data-slots]")),
+  "[data-use-key]": (button, event) => {
+    const key = one("#key");
+    if (!key) return;
+    event.preventDefault();
+    key.value = button.dataset.useKey;
+    key.dispatchEvent(new Event("change", { bubbles: true }));
+    button.closest("dialog").close();
+  },
   "[data-starter]": (link, event) => {
     event.preventDefault();
     const prompt = one("#prompt");
@@ -101,6 +109,12 @@ async function copy(button) {
   label.textContent = button.dataset.copied;
   setTimeout(() => (label.textContent = before), 1500);
 }
+
+/* A dialog opens with what was fetched for it, and gives the focus back to the button that asked. */
+on("htmx:afterSwap", (event) => {
+  const opens = event.detail.requestConfig?.elt?.dataset?.opens;
+  if (opens && event.detail.target.matches(opens) && !event.detail.target.open) event.detail.target.showModal();
+});
 
 on("change", (event) => {
   if (event.target.matches("[data-submit]")) event.target.form.requestSubmit();

@@ -12,7 +12,10 @@ from generations.models import ProviderKey, User
 from generations.providers.base import Mode
 
 SETTINGS = ("duration", "resolution", "aspect_ratio")
-OPTIONS = ("seed", "audio", "bgm", "style", "movement_amplitude", "off_peak", "visibility")
+OPTIONS = (
+    "seed", "audio", "bgm", "style", "movement_amplitude", "off_peak", "visibility", "audio_type", "watermark",
+    "wm_position", "wm_url", "meta_data", "is_rec",
+)  # fmt: skip
 
 
 class Command(BaseCommand):

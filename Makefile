@@ -5,7 +5,7 @@ VENV := .venv
 PY := $(VENV)/bin/python
 PIP := $(PY) -m pip --disable-pip-version-check -q
 
-.PHONY: install run test quick lint format lock messages figures browser clean
+.PHONY: vendors install run test quick lint format lock messages figures browser clean
 
 install: $(VENV)/.run-installed
 
@@ -46,6 +46,10 @@ browser:
 
 test: $(VENV)/.test-installed browser lint quick
 	@$(PY) -m pytest -m "browser or route"
+
+# The page of what each vendor offers, from the catalogue.
+vendors: install
+	@$(PY) manage.py catalogue > docs/vendors.md
 
 figures: $(VENV)/.test-installed browser
 	@$(PY) -m tests.scale.figures

@@ -14,16 +14,17 @@ import io
 import os
 import shutil
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO, Any
 
 import av
 import av.error
 import httpx
 from django.core.files import File
 from django.core.files.storage import Storage
-from PIL import Image
+from PIL import Image, ImageChops, ImageStat
 
 TIMEOUT = httpx.Timeout(connect=10, read=30, write=10, pool=10)
 MAX_CLIP_BYTES = 4 * 1024**3
@@ -31,6 +32,11 @@ MAX_COVER_BYTES = 20 * 1024**2
 KEEP_FREE_BYTES = 64 * 1024**2
 DEAD = frozenset({401, 403, 404, 410})
 POSTER_WIDTH = 640
+NEAR_THE_END = 2.0  # seconds: where to start decoding for the last frame
+ALIKE = 5.0  # of 255, on average: the same picture after another compression
+UNSPECIFIED = 2  # AVCOL_SPC_UNSPECIFIED
+HD_LINES = 720
+SMALL = (64, 36)  # enough to tell pictures apart
 # Packed bytes would be stored packed: what is written is what was sent.
 PLAIN = {"Accept-Encoding": "identity"}
 # All that Pillow's readers raise on cut or malformed files.
@@ -156,11 +162,80 @@ def still(path: Path, at_seconds: float = 1.0) -> bytes:
         raise NotAClip("The file is not a video.") from None
 
 
+def last_frame(file: IO[bytes]) -> Image.Image:
+    """The last picture of a clip in full size, as far as the file can be decoded. Raises NotAClip."""
+    try:
+        with av.open(file, "r") as container:
+            end = float(container.duration or 0) / av.time_base
+            shown = None
+            # Some files cannot be searched: those are read from their start.
+            for start in dict.fromkeys((max(end - NEAR_THE_END, 0.0), 0.0)):
+                shown = shown or _last(_frames(container, start))
+            if shown is None:
+                raise NotAClip("The file has no picture in it.")
+            return _full_size(shown)
+    except (av.error.FFmpegError, ValueError):
+        raise NotAClip("The file is not a video.") from None
+
+
+def frame_like(file: IO[bytes], cover: Image.Image, within: float = 1.5) -> Image.Image | None:
+    """The frame of a clip's beginning that this smaller picture shows, in full size; None if there is none."""
+    wanted = cover.convert("L").resize(SMALL, Image.Resampling.BOX)
+    best, least = None, ALIKE
+    try:
+        with av.open(file) as container:
+            for frame in _frames(container):
+                shape = abs(frame.width * cover.height / (frame.height * cover.width) - 1)
+                if shape > 0.02 or (frame.time or 0) > within:
+                    break
+                seen = frame.to_image(width=SMALL[0], height=SMALL[1], interpolation="AREA").convert("L")
+                difference = ImageStat.Stat(ImageChops.difference(seen, wanted)).mean[0]
+                if difference < least:
+                    best, least = frame, difference
+            return best and _full_size(best)
+    except (av.error.FFmpegError, ValueError):
+        raise NotAClip("The file is not a video.") from None
+
+
+def _frames(container: Any, start: float = 0.0) -> Iterator[Any]:
+    """Frames from the last key frame before ``start`` on; damage ends them, but takes none of those before it."""
+    try:
+        stream = container.streams.best("video")
+        if stream is None:
+            return
+        container.seek(int(start * av.time_base) + (container.start_time or 0))
+        for packet in container.demux(stream):
+            yield from packet.decode()
+    except av.error.FFmpegError:
+        return
+
+
+def _last(frames: Iterator[Any]) -> Any:
+    last = None
+    for frame in frames:
+        if last is None or not frame.is_corrupt:
+            last = frame
+    return last
+
+
+def _full_size(frame: Any) -> Image.Image:
+    """Many clips do not say how their colours were coded; players then take the one for HD from 720 lines on."""
+    unsaid = frame.colorspace == UNSPECIFIED and frame.height >= HD_LINES
+    image: Image.Image = frame.to_image(src_colorspace="ITU709" if unsaid else None)
+    return image
+
+
 def picture(path: Path) -> bytes:
     """A cover as a small JPEG of our own making. Raises NotAClip when it is no picture."""
+    with path.open("rb") as file:
+        return _jpeg(cover(file))
+
+
+def cover(file: IO[bytes]) -> Image.Image:
+    """A cover, as a vendor gave it or as we keep it. Raises NotAClip when it is no picture."""
     try:
-        with Image.open(path, formats=("JPEG", "PNG", "WEBP")) as image:
-            return _jpeg(image)
+        with Image.open(file, formats=("JPEG", "PNG", "WEBP")) as image:
+            return image.convert("RGB")
     except (*BROKEN_PICTURE, Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise NotAClip("The cover is not a picture.") from None
 

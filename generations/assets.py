@@ -18,7 +18,7 @@ from django.db import IntegrityError, transaction
 from django.utils.translation import gettext as _
 from PIL import Image, ImageCms, ImageOps
 
-from generations.models import Asset, User
+from generations.models import Asset, AssetKind, Creation, User
 
 # What the vendors take (their create pages): 50 MB, at least 128 x 128, strictly between 1:4 and 4:1.
 MAX_BYTES = 50 * 1024 * 1024
@@ -40,7 +40,7 @@ _DECODING = BoundedSemaphore(1)
 
 
 class BadImage(ValueError):
-    """An upload that cannot be used; its text is a sentence for the person who sent it."""
+    """A picture that cannot be used; its text is a sentence for the person who chose it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +61,13 @@ class Picture:
 def store_upload(owner: User, file: "UploadedFile[Any]") -> Asset:
     """Check and keep an uploaded picture; the same picture again returns the row there is. Raises BadImage."""
     return _store(owner, read_picture(file), PurePath(file.name or "").name[:120])
+
+
+def store_still(owner: User, image: Image.Image, *, kind: AssetKind, source: Creation, name: str) -> Asset:
+    """Keep a picture out of a clip, checked and encoded like an upload. Raises BadImage."""
+    with _DECODING:
+        picture = _encode(_fitting(image))
+    return _store(owner, picture, name, kind=kind, source=source)
 
 
 def read_picture(file: "UploadedFile[Any]") -> Picture:
@@ -114,10 +121,13 @@ def _decode(file: "UploadedFile[Any]") -> Image.Image:
     _check_shape(image.width, image.height)
     image.draft("RGB", (LONGEST_SIDE, LONGEST_SIDE))  # JPEG: decode at a smaller scale, not to shrink afterwards
     upright = ImageOps.exif_transpose(image)
-    plain = _in_srgb(upright)
-    plain.thumbnail((LONGEST_SIDE, LONGEST_SIDE), Image.Resampling.LANCZOS)
-    _check_shape(plain.width, plain.height)
-    return plain
+    return _fitting(_in_srgb(upright))
+
+
+def _fitting(image: Image.Image) -> Image.Image:
+    image.thumbnail((LONGEST_SIDE, LONGEST_SIDE), Image.Resampling.LANCZOS)
+    _check_shape(image.width, image.height)
+    return image
 
 
 def _too_many_pixels() -> BadImage:
@@ -165,7 +175,14 @@ def _encode(image: Image.Image) -> Picture:
     return Picture(buffer.getvalue(), "image/jpeg", "jpg", *image.size)
 
 
-def _store(owner: User, picture: Picture, name: str) -> Asset:
+def _store(
+    owner: User,
+    picture: Picture,
+    name: str,
+    *,
+    kind: AssetKind = AssetKind.UPLOAD,
+    source: Creation | None = None,
+) -> Asset:
     digest = picture.sha256
     known = Asset.objects.filter(owner=owner, sha256=digest).first()
     if known is not None:
@@ -177,6 +194,8 @@ def _store(owner: User, picture: Picture, name: str) -> Asset:
         with transaction.atomic():
             return Asset.objects.create(
                 owner=owner,
+                kind=kind,
+                source=source,
                 file=path,
                 content_type=picture.content_type,
                 sha256=digest,

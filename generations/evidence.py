@@ -7,16 +7,19 @@ from django.utils import timezone
 from generations.models import KeyProblem, ProviderKey, RequestCount
 from generations.providers.base import Balance, CallKind, Failure, FailureClass
 
+COUNT_AT_MOST = 2**31 - 1  # what a column of counts holds
+
 
 def count(key: ProviderKey, kind: CallKind, number: int = 1) -> None:
-    """Note that requests of this kind went out with this key."""
+    """Note that requests of this kind went out with this key. Asking for its balance is no use of it."""
     with transaction.atomic():
         counted = RequestCount.objects.filter(key=key, kind=kind).update(count=F("count") + number)
         if not counted:
             row, fresh = RequestCount.objects.get_or_create(key=key, kind=kind, defaults={"count": number})
             if not fresh:
                 RequestCount.objects.filter(pk=row.pk).update(count=F("count") + number)
-        ProviderKey.objects.filter(pk=key.pk).update(last_used_at=timezone.now())
+        if kind is not CallKind.BALANCE:
+            ProviderKey.objects.filter(pk=key.pk).update(last_used_at=timezone.now())
 
 
 def worked(key: ProviderKey) -> None:
@@ -31,8 +34,9 @@ def tested(key: ProviderKey, balance: Balance) -> None:
     """
     now = timezone.now()
     fields: dict[str, object] = {"last_ok_at": now}
-    if balance.remaining is not None:
-        fields |= {"balance": balance.remaining.amount, "balance_at": now}
+    figures = _figures(balance)
+    if any(each is not None for each in figures.values()):  # all of them are of this moment, the missing ones too
+        fields |= {**figures, "balance_at": now}
     rows = ProviderKey.objects.filter(pk=key.pk)
     rows.update(**fields)
     if balance.remaining is None or balance.remaining.amount > 0:
@@ -41,10 +45,24 @@ def tested(key: ProviderKey, balance: Balance) -> None:
         rows.filter(problem=KeyProblem.AUTH).update(problem=KeyProblem.CREDITS, problem_at=now)
 
 
+def _figures(balance: Balance) -> dict[str, object]:
+    counts = {
+        "concurrency_limit": balance.concurrency_limit,
+        "vendor_running": balance.running,
+        "vendor_queued": balance.queued,
+    }
+    held = {name: None if count is None else min(count, COUNT_AT_MOST) for name, count in counts.items()}
+    return {"balance": balance.remaining.amount if balance.remaining else None, **held}
+
+
+def stumbled(key: ProviderKey, failure: Failure) -> None:
+    """A call failed, and whatever it says, the key is used on."""
+    now = timezone.now()
+    ProviderKey.objects.filter(pk=key.pk).update(last_error=failure.text or failure.code, last_error_at=now)
+
+
 def failed(key: ProviderKey, failure: Failure) -> None:
     """A call with this key failed; only an answer about the key itself keeps it from new work."""
-    now = timezone.now()
-    rows = ProviderKey.objects.filter(pk=key.pk)
-    rows.update(last_error=failure.text or failure.code, last_error_at=now)
+    stumbled(key, failure)
     if failure.cls == FailureClass.ACCOUNT_AUTH:
-        rows.update(problem=KeyProblem.AUTH, problem_at=now)
+        ProviderKey.objects.filter(pk=key.pk).update(problem=KeyProblem.AUTH, problem_at=timezone.now())

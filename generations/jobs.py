@@ -46,3 +46,7 @@ def cancel(task_id: str) -> None:
 
 def test_key(key_id: int) -> None:
     keys.test(key_id)
+
+
+def refresh_key(key_id: int) -> None:
+    keys.refresh(key_id)

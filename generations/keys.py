@@ -5,7 +5,7 @@ import logging
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from generations import evidence, lifecycle, transport
+from generations import addresses, evidence, lifecycle, transport
 from generations.models import ProviderKey, Task, User
 from generations.providers import PROVIDERS
 from generations.providers.base import Balance, Failure, ProviderError
@@ -30,10 +30,14 @@ def add(
         raise ValueError(problem)
     if ProviderKey.objects.filter(label=label).exists():
         raise ValueError(_("A key with the label “%(label)s” exists already.") % {"label": label})
+    base_url = (base_url or PROVIDERS[provider].base_urls[0]).rstrip("/")
+    problem = addresses.why_not_allowed(provider, base_url) or taken(provider, secret)
+    if problem:
+        raise ValueError(problem)
     key = ProviderKey(
         provider=provider,
         label=label,
-        base_url=(base_url or PROVIDERS[provider].base_urls[0]).rstrip("/"),
+        base_url=base_url,
         max_in_flight=max_in_flight,
         added_by=added_by,
     )
@@ -52,6 +56,15 @@ def bad_secret(secret: str) -> str:
     return ""
 
 
+def taken(provider: str, secret: str, besides: int | None = None) -> str:
+    """Which other key of this vendor has this secret already, as a sentence; "" when none has.
+
+    Two keys with one secret would share the vendor's limit and count its money twice.
+    """
+    same = ProviderKey.with_secret(provider, secret).exclude(pk=besides or 0).first()
+    return _("The key “%(label)s” has this secret already.") % {"label": same.label} if same else ""
+
+
 def test(key_id: int) -> Failure | None:
     """Make the vendor's free test call and note what it says; None when the key is good."""
     key = ProviderKey.objects.get(pk=key_id)
@@ -62,6 +75,23 @@ def test(key_id: int) -> Failure | None:
         return error.failure
     evidence.tested(key, balance)
     return None
+
+
+def refresh(key_id: int) -> None:
+    """Ask for an account's figures without any person's wish.
+
+    A failure is noted and changes nothing: the balance may be closed to a key that works.
+    """
+    key = ProviderKey.objects.filter(pk=key_id).first()
+    if key is None:
+        return
+    try:
+        balance = _ask_balance(key)
+    except ProviderError as error:
+        log.info("key %s: its figures: %s", key.pk, error.failure.code)
+        evidence.stumbled(key, error.failure)
+    else:
+        evidence.tested(key, balance)
 
 
 def _ask_balance(key: ProviderKey) -> Balance:

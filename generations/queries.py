@@ -36,6 +36,14 @@ class FeedPage:
 
 
 @dataclass(frozen=True, slots=True)
+class PicturePage:
+    """Newest first. ``next_before`` is where the next page begins, None on the last one."""
+
+    pictures: list[Asset]
+    next_before: UUID | None
+
+
+@dataclass(frozen=True, slots=True)
 class Neighbours:
     newer: UUID | None
     older: UUID | None
@@ -68,6 +76,13 @@ def assets_for(user: User) -> QuerySet[Asset]:
 
 def get_asset(user: User, pk: UUID) -> Asset:
     return get_object_or_404(assets_for(user), pk=pk)
+
+
+def own_pictures(user: User, *, before: UUID | None = None, limit: int = 24) -> PicturePage:
+    """What they uploaded or took out of clips, to be used again."""
+    pictures = Asset.objects.filter(owner=user).order_by("-pk")
+    found = list((pictures.filter(pk__lt=before) if before else pictures)[: limit + 1])
+    return PicturePage(found[:limit], found[limit - 1].pk if len(found) > limit else None)
 
 
 def feed(

@@ -2,10 +2,12 @@
 
 from datetime import timedelta
 
+from django.db import transaction
 from django.utils import timezone
 
 from generations import leases, lifecycle, saving
-from generations.models import Attempt, AttemptState, KeyProblem, ProviderKey, TaskState
+from generations.models import Attempt, AttemptState, KeyProblem, KeyState, ProviderKey, TaskState
+from generations.providers import PROVIDERS
 from generations.providers.base import Failure, FailureClass
 from generations.queue import enqueue
 
@@ -15,6 +17,8 @@ LOOK_AGAIN = timedelta(seconds=30)
 LOOK_AGAIN_AT_MOST = timedelta(hours=1)
 PULSE_ASKED, PULSE_EVERY = "pulse-asked", 8.0  # seconds
 RETEST_KEY_AFTER = timedelta(minutes=5)
+AT_WORK = timedelta(days=1)  # a key used within this time has its figures asked for often, others seldom
+REFRESH_AT_WORK, REFRESH_IDLE = timedelta(minutes=10), timedelta(hours=1)
 
 
 def sweep() -> None:
@@ -24,6 +28,7 @@ def sweep() -> None:
     look_for_lost()
     saving.wake_next()
     retest_keys()
+    refresh_figures()
 
 
 def ask_for_pulse() -> None:
@@ -69,3 +74,27 @@ def retest_keys() -> int:
         ProviderKey.objects.filter(pk=key.pk).update(problem_at=now)
         enqueue("test_key", key.pk)
     return len(empty)
+
+
+def refresh_figures() -> int:
+    """Have vendors that tell it asked what accounts have left. A key with a problem is not asked here.
+
+    The lease is the claim: it keeps others, and ourselves after a failure, from asking again before the time.
+    """
+    now = timezone.now()
+    telling = [slug for slug, provider in PROVIDERS.items() if provider.reports_balance]
+    asked = 0
+    for key in ProviderKey.objects.filter(provider__in=telling, state=KeyState.ACTIVE, problem=KeyProblem.NONE):
+        at_work = key.last_used_at is not None and key.last_used_at > now - AT_WORK
+        pause = REFRESH_AT_WORK if at_work else REFRESH_IDLE
+        if key.balance_at is None or key.balance_at <= now - pause:
+            asked += _ask_figures(key, "at-work" if at_work else "idle", pause)
+    return asked
+
+
+def _ask_figures(key: ProviderKey, how: str, pause: timedelta) -> bool:
+    with transaction.atomic():
+        if not leases.seize(f"figures-{how}-{key.pk}", "sweep", pause.total_seconds()):
+            return False
+        enqueue("refresh_key", key.pk)
+    return True

@@ -3,11 +3,12 @@
 from django.contrib.auth.views import LoginView, LogoutView
 from django.urls import path
 
-from generations.views import health, library, live, media, people, tasks
+from generations.views import experiments, health, library, live, media, people, pictures, tasks
 
 urlpatterns = [
     path("", tasks.home, name="home"),
     path("composer/params/", tasks.composer_params, name="composer-params"),
+    path("composer/pictures/", pictures.composer_pictures, name="composer-pictures"),
     path("composer/compare/", tasks.composer_compare, name="composer-compare"),
     path("live/", live.live, name="live"),
     path("tasks/", tasks.task_create, name="task-create"),
@@ -15,6 +16,8 @@ urlpatterns = [
     path("tasks/<uuid:pk>/live/", tasks.task_live, name="task-live"),
     path("tasks/<uuid:pk>/cancel/", tasks.task_cancel, name="task-cancel"),
     path("tasks/<uuid:pk>/download/", media.task_download, name="task-download"),
+    path("tasks/<uuid:pk>/follow-up/<str:mode>/", experiments.task_follow_up, name="task-follow-up"),
+    path("templates/", experiments.template_create, name="template-create"),
     path("library/", library.library, name="library"),
     path("media/assets/<uuid:pk>/", media.asset_media, name="asset-media"),
     path("media/inputs/<str:token>/<str:name>", media.input_picture, name="input-picture"),

@@ -23,6 +23,7 @@ BELOW: dict[str, set[str]] = {
     "evidence": {"models", "providers"},
     "leases": {"models"},
     "assets": {"models"},
+    "stills": {"archive", "assets", "models"},
     "queries": {"models"},
     "addresses": {"models", "providers"},
     "stock": {"addresses", "models", "providers"},
@@ -45,17 +46,18 @@ BELOW: dict[str, set[str]] = {
         "assets", "choices", "history", "ledger", "lifecycle", "models", "providers", "queries", "stock", "words",
     },
     "views": {
-        "addresses", "assets", "choices", "forms", "health", "lifecycle", "models", "providers", "queries", "stock",
-        "words",
+        "addresses", "assets", "choices", "forms", "health", "lifecycle", "models", "providers", "queries", "stills",
+        "stock", "words",
     },
     "templatetags": {"choices", "models", "words"},
-    "admin": {"addresses", "keys", "models", "providers", "queue", "stock"},
+    "admin": {"addresses", "choices", "keys", "models", "providers", "queue", "stock", "words"},
     "checks": set(),
     "middleware": {"models"},
     "urls": {"views"},
     "apps": {"checks", "jobs", "rounds"},
     "management": {
-        "archive", "forms", "health", "jobs", "keys", "ledger", "lifecycle", "models", "providers", "rounds", "sandbox",
+        "archive", "choices", "forms", "health", "jobs", "keys", "ledger", "lifecycle", "models", "providers", "rounds",
+        "sandbox", "stock",
     },
 }  # fmt: skip
 PURE = {"providers", "sandbox"}  # no Django, so that they can be read and tested alone

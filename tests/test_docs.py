@@ -1,11 +1,14 @@
 """Documents that fail the build when they no longer tell the truth."""
 
 import re
+from io import StringIO
 from pathlib import Path
 
 import pytest
-from django.core.management import get_commands
+from django.core.management import call_command, get_commands
 
+from generations.providers import PROVIDERS, catalog
+from generations.providers.base import MODES
 from generations.sandbox.scenarios import SCENARIOS
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -48,3 +51,18 @@ def test_every_room_is_drawn() -> None:
     drawn = (ROOT / "ARCHITECTURE.md").read_text()
     frame = {"apps", "middleware", "templatetags", "urls"}  # where Django expects them, doing what it says
     assert not [room for room in BELOW if room not in drawn and room not in frame]
+
+
+def test_the_page_of_the_vendors_is_current() -> None:
+    page = StringIO()
+    call_command("catalogue", stdout=page)
+    assert (ROOT / "docs" / "vendors.md").read_text() == page.getvalue(), "run `make vendors`"
+
+
+def test_the_page_of_the_vendors_has_every_offer() -> None:
+    page = (ROOT / "docs" / "vendors.md").read_text()
+    for slug, provider in PROVIDERS.items():
+        assert f"\n## {provider.name}\n" in page
+        for offer in catalog.offers(slug):
+            if offer.mode in MODES:
+                assert f"| {offer.label} | `{offer.wire_model}` |" in page

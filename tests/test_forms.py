@@ -11,14 +11,15 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.http import QueryDict
 from django.utils import translation
 from django.utils.datastructures import MultiValueDict
-from pytest_django import DjangoAssertNumQueries
+from pytest_django import DjangoAssertNumQueries, Settings
 
 from generations import assets
 from generations.choices import rules
 from generations.forms import GenerateForm, remix_of
-from generations.forms.checks import MAX_SEED, ROOM_FOR_THE_REST
+from generations.forms.checks import MAX_SEED, ROOM_FOR_THE_REST, settings_problems
 from generations.models import (
     Asset,
+    CatalogueEntry,
     KeyProblem,
     KeyState,
     ProviderKey,
@@ -34,7 +35,7 @@ from generations.providers.catalog import Offer, Switch
 from tests.factories import make_asset, make_key, make_task, picture_bytes
 
 OFFERS = [offer for slug in PROVIDERS for offer in catalog.offers(slug)]
-each_offer = pytest.mark.parametrize("offer", OFFERS, ids=lambda offer: f"{offer.mode}-{offer.model}")
+each_offer = pytest.mark.parametrize("offer", OFFERS, ids=lambda offer: f"{offer.provider}-{offer.mode}-{offer.model}")
 
 
 def offer_of(model: str, mode: Mode) -> Offer:
@@ -90,29 +91,47 @@ def pictures(alice: User) -> list[Asset]:
 # --- Over the whole catalogue --------------------------------------------------------------------------------
 
 
+def seller(offer: Offer) -> ProviderKey:
+    """A key of the vendor that has the offer, on this machine, so that it could fetch pictures from us."""
+    return make_key(f"Key of {offer.provider}", provider=offer.provider)
+
+
 @each_offer
-def test_every_valid_choice_is_accepted(offer: Offer, alice: User, key: ProviderKey, pictures: list[Asset]) -> None:
+def test_every_valid_choice_is_accepted(offer: Offer, alice: User, pictures: list[Asset]) -> None:
+    seller(offer)
     base = order(offer, pictures[: offer.min_images])
-    for resolution in offer.resolutions:
-        for duration in offer.durations_by_resolution[resolution]:
+    for resolution, lengths in offer.durations_by_resolution.items():
+        for duration in lengths:
+            asked = {"prompt": base["prompt"], "resolution": resolution, "duration": duration}
+            assert list(settings_problems(offer, asked)) == []
+        for duration in {min(lengths), max(lengths)}:
             accepted(alice, {**base, "resolution": resolution, "duration": str(duration)})
     for name, values in (
         ("aspect_ratio", offer.aspect_ratios),
         ("style", offer.styles),
         ("movement_amplitude", offer.movements),
         ("count", range(1, 5)),
-        ("seed", (0, 1, MAX_SEED)),
+        ("seed", (0, 1, MAX_SEED) if offer.seed else (0,)),
+        ("meta_data", ('{"Label": "AI"}',) if offer.meta_data else ()),
     ):
         for value in values:
             accepted(alice, {**base, name: str(value)})
+    for name, on, values in (
+        ("audio_type", {"audio": "on"}, offer.audio_types),
+        ("wm_position", {"watermark": "on"}, rules.allowed_values(offer, "wm_position")),
+        ("wm_url", {"watermark": "on"}, ("https://assets.example/mark.png",) if offer.watermark else ()),
+    ):
+        for value in values:
+            accepted(alice, {**base, **on, name: value})
     for number in range(offer.min_images, offer.max_images + 1):
         accepted(alice, order(offer, pictures[:number]))
 
 
 @each_offer
 def test_every_neighbour_of_what_is_valid_is_refused_at_its_field(
-    offer: Offer, alice: User, key: ProviderKey, pictures: list[Asset]
+    offer: Offer, alice: User, pictures: list[Asset]
 ) -> None:
+    seller(offer)
     base = order(offer, pictures[: offer.min_images])
     for name, value in wrong_values(offer):
         form = form_for(alice, {**base, name: value})
@@ -123,7 +142,7 @@ def test_every_neighbour_of_what_is_valid_is_refused_at_its_field(
 def wrong_values(offer: Offer) -> Iterator[tuple[str, str]]:
     resolution = offer.default_resolution
     lengths = offer.durations_by_resolution[resolution]
-    for duration in {min(lengths) - 1, max(lengths) + 1, -1, 10_000, *range(17)} - {*lengths}:
+    for duration in {min(lengths) - 1, max(lengths) + 1, -1, 10_000, *range(min(lengths), max(lengths))} - {*lengths}:
         yield "duration", str(duration)
     yield from (("duration", word) for word in ("five", "5.5", "nan"))
     for size in {"360p", "540p", "720p", "1080p", "2K", "16K", "1080P", "<b>"} - {*offer.resolutions}:
@@ -142,22 +161,50 @@ def wrong_values(offer: Offer) -> Iterator[tuple[str, str]]:
     if offer.prompt_required:
         yield from (("prompt", word) for word in ("", "  \n "))
     yield from (("visibility", "world"), ("request_id", "1"), ("remix_of", "1"), ("remix_of", str(uuid.uuid4())))
-    yield from (("audio", "maybe"), ("bgm", "2"), ("off_peak", "x"), ("key", "999999"))
+    yield from (("audio", "maybe"), ("bgm", "2"), ("off_peak", "x"), ("key", "999999"), ("is_rec", "5"))
+    yield from wrong_extras(offer)
     if not offer.min_images:
         yield "asset", "x"
 
 
+def wrong_extras(offer: Offer) -> Iterator[tuple[str, str]]:
+    """Settings that pass through to the vendor, where it does not take them or not like this."""
+    for kind in {"all", "speech_only", "sound_effect_only", "loud"} - {*offer.audio_types}:
+        yield "audio_type", kind
+    for corner in {"0", "1", "2", "4", "5", "x"}:
+        yield "wm_position", corner  # without the watermark itself
+    yield from (("wm_url", "https://assets.example/mark.png"), ("wm_url", "no address"))
+    yield from (("meta_data", word) for word in ("x", "[]", '{"Label": 1}', '{"Odd": "1"}', "[" * 5000))
+    if not offer.meta_data:
+        yield "meta_data", '{"Label": "AI"}'
+    if not offer.watermark:
+        yield "watermark", "on"
+    if not offer.is_rec:
+        yield "is_rec", "on"
+    if not offer.seed:
+        yield "seed", "7"
+
+
+def turning_points(offer: Offer) -> set[int]:
+    """The lengths beside which something changes."""
+    lengths = offer.durations_by_resolution[offer.default_resolution]
+    last = offer.bgm_max_duration or lengths[0]
+    return {lengths[0], lengths[-1], *({last, last + 1} & {*lengths})}
+
+
 @each_offer
 def test_switches_are_refused_exactly_where_the_offer_has_none(
-    offer: Offer, alice: User, key: ProviderKey, pictures: list[Asset]
+    offer: Offer, alice: User, pictures: list[Asset]
 ) -> None:
+    seller(offer)
     base = order(offer, pictures[: offer.min_images])
     for audio, bgm, off_peak, duration in itertools.product(
-        ("on", "off"), ("on", "off"), ("on", "off"), offer.durations_by_resolution[offer.default_resolution]
+        ("on", "off"), ("on", "off"), ("on", "off"), turning_points(offer)
     ):
         asked = {"audio": audio, "bgm": bgm, "off_peak": off_peak, "duration": str(duration)}
         wrong = set()
-        if (audio == "on" and offer.audio is Switch.NO) or (audio == "off" and offer.audio is Switch.ALWAYS):
+        never = offer.audio in (Switch.NO, Switch.UNSAID)
+        if (audio == "on" and never) or (audio == "off" and offer.audio is Switch.ALWAYS):
             wrong.add("audio")
         if bgm == "on" and not offer.takes_bgm(duration):
             wrong.add("bgm")
@@ -167,12 +214,15 @@ def test_switches_are_refused_exactly_where_the_offer_has_none(
 
 
 @each_offer
-def test_what_is_left_out_takes_the_default(offer: Offer, alice: User, key: ProviderKey, pictures: list[Asset]) -> None:
+def test_what_is_left_out_takes_the_default(offer: Offer, alice: User, pictures: list[Asset]) -> None:
+    seller(offer)
     form = accepted(alice, order(offer, pictures[: offer.min_images]))
     [task] = form.save()
     assert (task.resolution, task.duration) == (offer.default_resolution, offer.default_duration)
     assert task.aspect_ratio == offer.default_aspect_ratio
-    assert (task.model, task.wire_model, task.mode) == (offer.model, offer.wire_model, offer.mode)
+    wire = offer.wire_id(offer.default_resolution, offer.default_duration, off_peak=False)
+    assert (task.model, task.wire_model, task.mode) == (offer.model, wire, offer.mode)
+    assert (task.provider, task.unit) == (offer.provider, PROVIDERS[offer.provider].unit)
     assert task.audio is {Switch.OPTIONAL: False, Switch.DEFAULT_ON: True}.get(offer.audio)
     assert (task.off_peak, task.options, task.seed) == (False, {}, None)
     assert task.visibility == Visibility.TEAM
@@ -180,8 +230,9 @@ def test_what_is_left_out_takes_the_default(offer: Offer, alice: User, key: Prov
 
 
 @each_offer
-def test_the_page_shows_what_will_be_made(offer: Offer, alice: User, key: ProviderKey, pictures: list[Asset]) -> None:
+def test_the_page_shows_what_will_be_made(offer: Offer, alice: User, pictures: list[Asset]) -> None:
     """Without a word from the person, page and order agree to the last setting and credit."""
+    seller(offer)
     form = accepted(alice, order(offer, pictures[: offer.min_images]))
     shown, [task] = form.params, form.save()
     assert shown.offer == offer
@@ -525,9 +576,14 @@ def test_each_empty_form_has_its_own_request_id_and_keeps_it(alice: User, key: P
 
 @each_offer
 def test_a_remix_is_the_same_order_but_for_its_seed(
-    offer: Offer, alice: User, bob: User, key: ProviderKey, pictures: list[Asset]
+    offer: Offer, alice: User, bob: User, pictures: list[Asset]
 ) -> None:
-    asked = {"resolution": offer.resolutions[-1], "seed": "9", "style": offer.styles[-1] if offer.styles else ""}
+    seller(offer)
+    asked = {
+        "resolution": offer.resolutions[-1],
+        "seed": "9" if offer.seed else "",
+        "style": offer.styles[-1] if offer.styles else "",
+    }
     asked["aspect_ratio"] = offer.aspect_ratios[-1] if offer.aspect_ratios else ""
     if offer.audio is Switch.DEFAULT_ON:
         asked["audio"] = "off"
@@ -580,3 +636,70 @@ def test_a_form_costs_few_queries(
 def test_every_switch_and_setting_has_its_words() -> None:
     for name in (*rules.SWITCHES, "resolution", "duration", "aspect_ratio", "style", "movement_amplitude"):
         assert rules.setting_label(name)
+
+
+# --- Vendors' own ids, and what passes through ---------------------------------------------------------------
+
+
+def test_what_passes_through_arrives_in_the_task(alice: User, key: ProviderKey) -> None:
+    extras = {"watermark": "on", "wm_position": "2", "wm_url": "https://assets.example/mark.png"}
+    label = '{"Label": "AI", "ProduceID": "7"}'
+    [task] = accepted(alice, order(TEXT, **extras, meta_data=label)).save()
+    assert task.options == {
+        "watermark": True,
+        "wm_position": 2,
+        "wm_url": "https://assets.example/mark.png",
+        "meta_data": label,
+    }
+    again = remix_of(task)
+    assert (again["watermark"], again["wm_position"], again["meta_data"]) == ("on", "2", label)
+
+
+def test_a_prompt_by_the_vendor_is_in_the_estimate(alice: User, key: ProviderKey, pictures: list[Asset]) -> None:
+    plain = accepted(alice, order(IMAGE, pictures[:1]))
+    written = accepted(alice, order(IMAGE, pictures[:1], is_rec="on"))
+    [task] = written.save()
+    assert task.options == {"is_rec": True}
+    assert task.estimate is not None
+    assert plain.params.cost.each is not None
+    assert task.estimate == plain.params.cost.each.amount.amount + 10
+    assert written.params.cost.each is not None
+    assert written.params.cost.each.amount.amount == task.estimate
+
+
+TIERED = {"provider": "vidu", "mode": "text2video", "model": "house-tiered", "like": "viduq3-turbo"}
+
+
+def test_the_vendors_id_brings_its_settings(alice: User, key: ProviderKey) -> None:
+    CatalogueEntry.objects.create(**TIERED, wire_model="tiered-{resolution}-{duration}s{off_peak}")
+    [task] = accepted(alice, order(TEXT, model="tiered-1080p-7s-offpeak")).save()
+    assert (task.model, task.wire_model) == ("house-tiered", "tiered-1080p-7s-offpeak")
+    assert (task.resolution, task.duration, task.off_peak) == ("1080p", 7, True)
+
+
+def test_the_vendors_id_and_a_setting_must_agree(alice: User, key: ProviderKey) -> None:
+    CatalogueEntry.objects.create(**TIERED, wire_model="tiered-{resolution}")
+    accepted(alice, order(TEXT, model="tiered-1080p", resolution="1080p"))
+    refused = form_for(alice, order(TEXT, model="tiered-1080p", resolution="720p"))
+    assert errors(refused) == {"resolution": "The id tiered-1080p says otherwise: leave “Resolution” out."}
+
+
+def test_pictures_by_address_need_one_that_the_vendor_can_reach(
+    alice: User, pictures: list[Asset], settings: Settings
+) -> None:
+    make_key("Far", provider="vidu", base_url="https://api.vidu.com", options={"images": "url"})
+    refused = form_for(alice, order(IMAGE, pictures[:1]))
+    assert list(refused.errors) == ["mode"]
+    assert "VIDEOFORGE_PUBLIC_URL" in errors(refused)["mode"]
+    shown = {option.value: option for option in GenerateForm(user=alice).params.modes}
+    assert shown["img2video"].disabled
+    assert "VIDEOFORGE_PUBLIC_URL" in shown["img2video"].reason
+    assert not shown["text2video"].disabled
+    settings.VIDEOFORGE_PUBLIC_URL = "https://videoforge.example"
+    accepted(alice, order(IMAGE, pictures[:1]))
+
+
+def test_pictures_by_address_take_no_room_in_the_request(alice: User, pictures: list[Asset]) -> None:
+    make_key("Near", provider="vidu", options={"images": "url"})
+    Asset.objects.update(size=30 * 1024 * 1024)
+    accepted(alice, order(IMAGE, pictures[:1]))

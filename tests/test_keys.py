@@ -6,17 +6,19 @@ from decimal import Decimal
 import httpx
 import pytest
 import respx
+from django.core.management import call_command
 from django.utils import timezone
 from django_q.models import OrmQ
 
-from generations import keys, sweep
-from generations.models import ProviderKey, RequestCount, Task, User
-from generations.providers.base import FailureClass
+from generations import evidence, keys, saving, sweep
+from generations.models import Lease, ProviderKey, RequestCount, Task, User, VendorAddress
+from generations.providers.base import CallKind, FailureClass
 from tests.factories import SECRET, make_key, make_task
 
 pytestmark = pytest.mark.django_db
 VIDU = "https://api.vidu.com"
 CREDITS = f"{VIDU}/ent/v2/credits"
+OTHER = "sandbox-not-a-real-key-0002"
 
 
 def balance(credits: int) -> httpx.Response:
@@ -40,13 +42,44 @@ class TestAdd:
             ({"secret": ""}, "empty or too short"),
             ({"secret": "two words in it"}, "spaces"),
             ({"label": "Taken"}, "exists already"),
+            ({"secret": OTHER}, "“Taken” has this secret already"),
+            ({"base_url": "https://elsewhere.example"}, "is no address of Vidu"),
+            ({"base_url": "http://api.vidu.com"}, "https"),
+            ({"base_url": "https://user:word@api.vidu.com"}, "without a user name"),
         ],
     )
     def test_what_is_wrong_is_said_without_the_secret(self, over: dict[str, str], said: str) -> None:
-        make_key("Taken")
+        make_key("Taken", secret=OTHER)
         with pytest.raises(ValueError, match=said) as caught:
             keys.add(**{"provider": "vidu", "label": "Studio", "secret": SECRET, **over})
         assert SECRET not in str(caught.value)
+        assert OTHER not in str(caught.value)
+
+    def test_an_added_address_is_taken_without_its_slash(self) -> None:
+        VendorAddress.objects.create(provider="vidu", base_url="https://elsewhere.example/vidu")
+        key = keys.add(provider="vidu", label="Studio", secret=SECRET, base_url="https://elsewhere.example/vidu/")
+        assert key.base_url == "https://elsewhere.example/vidu"
+
+    def test_the_command_refuses_an_address_in_one_line(
+        self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        monkeypatch.setenv("VIDEOFORGE_KEY_SECRET", SECRET)
+        with pytest.raises(SystemExit) as end:
+            call_command("addkey", "vidu", "Studio", base_url="https://elsewhere.example")
+        said = capsys.readouterr().err
+        assert end.value.code == 2
+        assert said.count("\n") == 1
+        assert "https://elsewhere.example is no address of Vidu" in said
+        assert SECRET not in said
+        assert not ProviderKey.objects.exists()
+
+    def test_the_command_adds_a_key_and_shows_its_mask(
+        self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        monkeypatch.setenv("VIDEOFORGE_KEY_SECRET", SECRET)
+        call_command("addkey", "vidu", "Studio")
+        assert ProviderKey.objects.get().base_url == VIDU
+        assert capsys.readouterr().out.strip() == "san…0001"
 
 
 class TestTest:
@@ -95,6 +128,130 @@ class TestTest:
             key.refresh_from_db()
             assert key.problem == problem
             ProviderKey.objects.filter(pk=key.pk).update(problem_at=timezone.now() - timedelta(minutes=6))
+
+
+def asked() -> list[str]:
+    """The jobs that wait, and none afterwards."""
+    found = [row.func() for row in OrmQ.objects.all()]
+    OrmQ.objects.all().delete()
+    return found
+
+
+def later(**pause: int) -> None:
+    """Time goes by for the leases and figures of all keys."""
+    past = timezone.now() - timedelta(**pause)
+    Lease.objects.update(until=past)
+    ProviderKey.objects.exclude(balance_at=None).update(balance_at=past)
+
+
+class TestFigures:
+    """What the vendor tells of an account: kept with its time, asked for now and then, never in the way."""
+
+    @respx.mock
+    def test_all_that_a_balance_tells_is_kept(self) -> None:
+        key = make_key(base_url=VIDU)
+        body = {
+            "remains": [
+                {
+                    "type": "metered", "credit_remain": 9945, "concurrency_limit": 5,
+                    "current_concurrency": 2, "queue_count": 1,
+                }
+            ],
+            "packages": [],
+        }  # fmt: skip
+        respx.get(CREDITS).mock(return_value=httpx.Response(200, json=body))
+        keys.test(key.pk)
+        key.refresh_from_db()
+        told = (key.balance, key.concurrency_limit, key.vendor_running, key.vendor_queued)
+        assert told == (Decimal(9945), 5, 2, 1)
+        assert key.balance_at is not None
+
+    @respx.mock
+    def test_figures_of_one_age_stand_together(self) -> None:
+        key = make_key(base_url=VIDU, vendor_running=9, vendor_queued=9)
+        respx.get(CREDITS).mock(return_value=balance(7))
+        keys.test(key.pk)
+        key.refresh_from_db()
+        assert (key.balance, key.concurrency_limit) == (Decimal(7), 5)
+        assert 9 not in (key.vendor_running, key.vendor_queued)
+
+    def test_a_key_at_work_is_asked_every_ten_minutes_others_every_hour(self) -> None:
+        busy = make_key("Busy", last_used_at=timezone.now())
+        idle = make_key("Idle", last_used_at=timezone.now() - timedelta(days=2))
+        assert sweep.refresh_figures() == 2
+        assert len(asked()) == 2
+        assert sweep.refresh_figures() == 0, "asked, and not answered yet"
+        ProviderKey.objects.update(balance_at=timezone.now())
+        later(minutes=11)
+        assert sweep.refresh_figures() == 1
+        assert Lease.objects.filter(key=f"figures-at-work-{busy.pk}", until__gt=timezone.now()).exists()
+        later(minutes=61)
+        assert sweep.refresh_figures() == 2
+        assert Lease.objects.filter(key=f"figures-idle-{idle.pk}", until__gt=timezone.now()).exists()
+
+    def test_fresh_figures_are_not_asked_for(self) -> None:
+        make_key(balance_at=timezone.now() - timedelta(minutes=5), last_used_at=timezone.now())
+        assert sweep.refresh_figures() == 0
+
+    @pytest.mark.parametrize(
+        "over", [{"state": "draining"}, {"state": "disabled"}, {"problem": "auth"}, {"provider": "vtrix"}]
+    )
+    def test_only_keys_that_take_work_where_the_vendor_tells(self, over: dict[str, str]) -> None:
+        make_key(**over)
+        assert sweep.refresh_figures() == 0
+
+    def test_two_workers_do_not_both_ask(self) -> None:
+        key = make_key()
+        first = ProviderKey.objects.get(pk=key.pk)
+        assert sweep._ask_figures(first, "idle", timedelta(hours=1))
+        assert not sweep._ask_figures(key, "idle", timedelta(hours=1))
+        assert len(asked()) == 1
+
+    def test_asking_is_no_use_of_the_key(self) -> None:
+        key = make_key()
+        evidence.count(key, CallKind.BALANCE)
+        key.refresh_from_db()
+        assert key.last_used_at is None
+        evidence.count(key, CallKind.QUERY)
+        key.refresh_from_db()
+        assert key.last_used_at is not None
+
+    @respx.mock
+    @pytest.mark.parametrize("status", [401, 403, 429, 500])
+    def test_a_failed_refresh_is_noted_and_stops_nothing(self, status: int) -> None:
+        key = make_key(base_url=VIDU, balance=5)
+        respx.get(CREDITS).mock(return_value=refusal(status, "Unauthorized"))
+        keys.refresh(key.pk)
+        key.refresh_from_db()
+        assert key.last_error
+        assert key.takes_new_work
+        assert key.balance == 5
+
+    @respx.mock
+    def test_a_refresh_brings_the_figures(self) -> None:
+        key = make_key(base_url=VIDU)
+        respx.get(CREDITS).mock(return_value=balance(12))
+        keys.refresh(key.pk)
+        key.refresh_from_db()
+        assert key.balance == 12
+
+    def test_a_key_that_is_gone_is_no_trouble(self) -> None:
+        keys.refresh(4711)
+
+    def test_it_comes_last_in_the_sweep(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        done: list[str] = []
+        names = ("ask_for_pulse", "wake_unsent", "name_uncertain", "look_for_lost", "retest_keys")
+        for name in names:
+            monkeypatch.setattr(sweep, name, lambda name=name: done.append(name))
+        monkeypatch.setattr(saving, "wake_next", lambda: done.append("saving"))
+
+        def explode() -> int:
+            raise RuntimeError("a row nobody thought of")
+
+        monkeypatch.setattr(sweep, "refresh_figures", explode)
+        with pytest.raises(RuntimeError):
+            sweep.sweep()
+        assert {*names, "saving"} == set(done)
 
 
 class TestCancel:

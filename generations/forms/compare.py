@@ -13,7 +13,6 @@ from generations.history import History, histories
 from generations.models import ProviderKey
 from generations.providers.catalog import Offer, Stock, Switch
 
-
 UNKNOWN = History()
 
 

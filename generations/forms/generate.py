@@ -26,11 +26,11 @@ from generations.forms.fields import (
     UploadsField,
     as_list,
 )
-from generations.forms.pictures import FilledSlot, Picture, Tray, fill_slots, look_up
+from generations.forms.pictures import LIMITS, FilledSlot, Picture, Tray, fill_slots, in_places, look_up
 from generations.models import Batch, ProviderKey, Task, User, Visibility
 from generations.models.tasks import MODE_CHOICES
 from generations.providers import PROVIDERS, catalog
-from generations.providers.base import ImageTransport, Mode, Money
+from generations.providers.base import MODES, ImageTransport, Mode, Money
 from generations.providers.catalog import Offer, Stock, Switch
 from generations.stock import keys_for, stocks_of
 from generations.words import money as words_of_money
@@ -49,7 +49,9 @@ class GenerateForm(forms.Form):
     request_id = forms.UUIDField(required=False, initial=uuid4, widget=forms.HiddenInput)
     remix_of = forms.UUIDField(required=False, widget=forms.HiddenInput, label=gettext_lazy("Remix of"))
     mode = forms.ChoiceField(
-        choices=MODE_CHOICES, label=gettext_lazy("Mode"), error_messages={"invalid_choice": NO_MODE}
+        choices=[each for each in MODE_CHOICES if each[0] in MODES],
+        label=gettext_lazy("Mode"),
+        error_messages={"invalid_choice": NO_MODE},
     )
     key = forms.CharField(required=False, label=gettext_lazy("Key"))
     model = forms.CharField(label=gettext_lazy("Model"), error_messages={"required": gettext_lazy("Choose a model.")})
@@ -84,6 +86,8 @@ class GenerateForm(forms.Form):
     visibility = forms.ChoiceField(
         required=False, choices=Visibility.choices, initial=Visibility.TEAM, label=gettext_lazy("Visible to")
     )
+
+    picture_limits = LIMITS
 
     def __init__(
         self,
@@ -135,6 +139,10 @@ class GenerateForm(forms.Form):
         """What can be ordered with each of the keys."""
         return stocks_of(self.keys)
 
+    @property
+    def offers_templates(self) -> bool:
+        return any(stock.models(Mode.TEMPLATE) for stock in self.stocks.values())
+
     @cached_property
     def budget_left(self) -> Money | None:
         """What the chosen key may still spend this month; None without a budget."""
@@ -146,13 +154,21 @@ class GenerateForm(forms.Form):
         """The places for pictures, with those that an earlier submit or a remix left there."""
         if self.is_bound:
             self.is_valid()  # this is what collects the pictures
-        return fill_slots(self.params.pictures.slots, self.pictures if self.is_bound else self._initial_pictures())
+        return fill_slots(self.params.pictures.slots, self.pictures if self.is_bound else self._initial_pictures)
 
+    @cached_property
+    def left_out(self) -> int:
+        """How many pictures chosen before have no place any more."""
+        most = self.params.pictures.most
+        return 0 if self.is_bound else sum(picture is not None for picture in self._initial_pictures[most:])
+
+    @cached_property
     def _initial_pictures(self) -> list[Picture]:
-        names = ("first_asset", "last_asset") if self.params.pictures.named else ("asset",)
-        ids = [_uuid_or_none(each) for name in names for each in as_list(self[name].value())]
-        found = look_up(self.user, ids)
-        return [found.get(pk) for pk in ids]
+        row = [_uuid_or_none(each) for each in as_list(self["asset"].value())]
+        frames = [_uuid_or_none(self[name].value()) for name in ("first_asset", "last_asset")]
+        found = look_up(self.user, [*row, *frames])
+        named = self.params.pictures.named
+        return in_places(named, [found.get(pk) for pk in row], [found.get(pk) for pk in frames])
 
     def _key_named(self, asked: str) -> ProviderKey | None:
         return next((key for key in self.keys if asked in (str(key.pk), key.label)), None)

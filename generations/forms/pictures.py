@@ -15,16 +15,24 @@ from generations.choices import Slot
 from generations.models import Asset, User
 from generations.providers.base import Mode
 
+# What a page can say of a picture before it is sent; the same is judged here again.
+LIMITS = {
+    "bytes": assets.MAX_BYTES,
+    "megabytes": assets.MAX_BYTES // 1024**2,
+    "side": assets.MIN_SIDE,
+    "slenderness": assets.MAX_SLENDERNESS,
+}
 MOST_AT_ONCE = 10  # uploads of one press that are looked at; no mode takes more than seven
 Picture = Asset | None
 
 
 @dataclass(frozen=True, slots=True)
 class FilledSlot:
-    """A slot of the page with the picture it keeps, if any."""
+    """A slot of the page with the picture it keeps, if any. In a ``series`` only the order of the slots counts."""
 
     slot: Slot
     asset: Picture
+    series: bool = False
 
 
 @dataclass
@@ -50,10 +58,10 @@ class Tray:
         ]
         uploads = [self._upload("images", file) for file in self.cleaned.get("images") or ()]
         if mode == Mode.START_END:
-            return _fill(frames, [*kept["asset"], *uploads])
+            return in_places(True, [*kept["asset"], *uploads], frames)
         # Choosing a file where a picture was kept means another picture, not one more.
         row = [] if single and any(uploads) else kept["asset"]
-        return [picture for picture in _fill(row, [*uploads, *frames]) if picture]
+        return in_places(False, row, [*uploads, *frames])
 
     def _kept(self) -> dict[str, list[Picture]]:
         asked = {
@@ -88,9 +96,17 @@ def look_up(owner: User, ids: Sequence[UUID | None]) -> dict[UUID | None, Asset]
     return {asset.pk: asset for asset in queries.assets_for(owner).filter(pk__in=wanted)} if wanted else {}
 
 
+def in_places(named: bool, row: Sequence[Picture], frames: Sequence[Picture]) -> list[Picture]:
+    """Pictures chosen before, where they belong now: those chosen for another mode go into what is free."""
+    if named:
+        return _fill(frames, row)
+    return [picture for picture in _fill(row, frames) if picture]
+
+
 def fill_slots(slots: Sequence[Slot], pictures: Sequence[Picture]) -> list[FilledSlot]:
+    series = len(slots) > len({slot.kept for slot in slots})
     shown = zip_longest(slots, pictures[: len(slots)])
-    return [FilledSlot(slot, picture) for slot, picture in shown]
+    return [FilledSlot(slot, picture, series) for slot, picture in shown]
 
 
 def _fill(row: Sequence[Picture], extras: Sequence[Picture]) -> list[Picture]:

@@ -1,3 +1,4 @@
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -97,6 +98,11 @@ class ProviderKey(models.Model):
         self.fingerprint = ciphers.fingerprint(secret)
         self.masked = ciphers.mask(secret)
 
+    @classmethod
+    def with_secret(cls, provider: str, secret: str) -> "models.QuerySet[ProviderKey]":
+        """The keys of this vendor that have this secret."""
+        return cls.objects.filter(provider=provider, fingerprint=ciphers.fingerprint(secret))
+
     def account(self, base_url: str = "") -> Account:
         """The credential in the clear, for one call. ``base_url`` is the one frozen with the attempt, if any.
 
@@ -113,6 +119,18 @@ class ProviderKey(models.Model):
     def set_options(self) -> dict[str, Any]:
         """The vendor's settings that this key sets; nothing where the column holds something else."""
         return dict(self.options) if isinstance(self.options, dict) else {}
+
+    def set_settings(self, values: Mapping[str, Any]) -> None:
+        """Keep those of the vendor's settings that differ from ours; what ``values`` does not name stays as it is."""
+        options = self.set_options
+        for setting in self.translator.settings:
+            if setting.name not in values:
+                continue
+            value = values[setting.name]
+            options.pop(setting.name, None)
+            if value != setting.default:
+                options[setting.name] = ciphers.encrypt(value) if setting.secret else value
+        self.options = options
 
     def _plain_options(self) -> dict[str, Any]:
         """The options with those settings readable that are secrets of their own."""

@@ -20,6 +20,7 @@ from decimal import Decimal
 from enum import StrEnum
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 if TYPE_CHECKING:
     from .offer import Offer, Rate
@@ -150,6 +151,13 @@ class KeySetting:
     choices: tuple[tuple[str, str], ...] = ()
     placeholders: tuple[str, ...] = ()
     secret: bool = False
+
+    def takes(self, value: object) -> bool:
+        """Whether this can be its value."""
+        if type(value) is not type(self.default):
+            return False
+        named = all(f"{{{name}}}" in str(value) for name in self.placeholders)
+        return named and (not self.choices or value in dict(self.choices))
 
 
 IMAGES_SETTING = KeySetting(
@@ -340,6 +348,7 @@ class Provider(ABC):
     base_urls: tuple[str, ...]  # the first is the default
     unit: Unit  # what the vendor charges in
     offers: "tuple[Offer, ...]" = ()  # the rows of its catalogue
+    experiments: "tuple[Offer, ...]" = ()  # sold only with keys whose setting of that name is on
     rates: "Mapping[str, Rate]" = MappingProxyType({})  # what a unit is worth, by base address; "" for all others
     settings: tuple[KeySetting, ...] = ()
     can_list = False
@@ -374,8 +383,14 @@ class Provider(ABC):
         """The key's own value of one of ``settings``; the default for none and for one that cannot be."""
         known = {each.name: each for each in self.settings}[name]
         value = account.options.get(name, known.default)
-        fits = value in dict(known.choices) if known.choices else type(value) is type(known.default)
-        return value if fits else known.default
+        return value if known.takes(value) else known.default
+
+    def path(self, account: Account, name: str, **filled: str) -> str:
+        """One of ``settings`` that is a path below the base address, with its placeholders filled in."""
+        path = "/" + str(self.setting(account, name)).strip().lstrip("/")
+        for placeholder, value in filled.items():
+            path = path.replace(f"{{{placeholder}}}", quote(value, safe=""))
+        return path
 
     def image_transport(self, options: Mapping[str, Any]) -> ImageTransport:
         """How a key with these options sends pictures."""

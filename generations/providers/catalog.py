@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from . import PROVIDERS
-from .base import Mode
+from .base import MODES, Mode
 from .offer import Estimate, Offer, Rate, Switch, estimate
 
 __all__ = ["Estimate", "Offer", "Rate", "Stock", "Switch", "estimate", "get_offer", "models", "offers", "stock"]
@@ -25,8 +25,8 @@ class Stock:
 
     @property
     def modes(self) -> frozenset[Mode]:
-        """Modes in which something can be ordered now."""
-        return frozenset(offer.mode for offer in self.offers) - frozenset(self.closed)
+        """The composer's modes in which something can be ordered now; experiments have forms of their own."""
+        return frozenset(offer.mode for offer in self.offers if offer.mode in MODES) - frozenset(self.closed)
 
     def models(self, mode: Mode) -> tuple[Offer, ...]:
         """What makes videos in this mode, the recommended one first."""

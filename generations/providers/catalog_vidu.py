@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
+from typing import Any
 
 from .base import Mode, Money, Unit, gettext_noop
 from .offer import Flat, Offer, PerSecond, Price, PriceList, Rate, Step, Stepped, Switch, Tariff
@@ -57,14 +58,15 @@ class _Row:
     note: str = ""
 
 
-def _span(first: int, last: int, *resolutions: str) -> dict[str, tuple[int, ...]]:
+def span(first: int, last: int, *resolutions: str) -> dict[str, tuple[int, ...]]:
+    """Every whole second of a range, at each of these resolutions."""
     return dict.fromkeys(resolutions, tuple(range(first, last + 1)))
 
 
 ALL, HIGH = ("540p", "720p", "1080p"), ("720p", "1080p")
-Q1_SECONDS = _span(5, 5, "1080p")
+Q1_SECONDS = span(5, 5, "1080p")
 V2_SECONDS = {"360p": (4,), "720p": (4, 8), "1080p": (4,)}
-V2_REFERENCE = _span(4, 4, "360p", "720p")
+V2_REFERENCE = span(4, 4, "360p", "720p")
 MAINLAND = gettext_noop("Not on the mainland service")  # the international site still lists it [client code]
 MIX_NOTE = gettext_noop("Pictures only; no off-peak")
 AUTO_NOTE = gettext_noop("Automatic lets Vidu choose the length; the price is then known afterwards")
@@ -72,35 +74,35 @@ AUTO_NOTE = gettext_noop("Automatic lets Vidu choose the length; the price is th
 # The last columns: bgm and the longest clip it works on, movement, style, off-peak, subjects, videos, note.
 ROWS = (
     #    mode model              seconds by resolution    ratios audio   bgm
-    _Row(T, "viduq3-turbo",      _span(1, 16, *ALL),      AR5,   ON,     NO),
-    _Row(T, "viduq3-pro",        _span(1, 16, *ALL),      AR5,   ON,     NO),
-    _Row(T, "viduq2",            _span(1, 10, *ALL),      AR5,   NO,     OPT, 8),
+    _Row(T, "viduq3-turbo",      span(1, 16, *ALL),       AR5,   ON,     NO),
+    _Row(T, "viduq3-pro",        span(1, 16, *ALL),       AR5,   ON,     NO),
+    _Row(T, "viduq2",            span(1, 10, *ALL),       AR5,   NO,     OPT, 8),
     _Row(T, "viduq1",            Q1_SECONDS,              AR3,   NO,     OPT, None, MOVEMENTS, STYLES),
 
-    _Row(I, "viduq3-turbo",      _span(1, 16, *ALL),      (),    ON,     NO),
-    _Row(I, "viduq3-pro",        _span(1, 16, *ALL),      (),    ON,     NO),
-    _Row(I, "viduq3-pro-fast",   _span(1, 16, *HIGH),     (),    ON,     NO),
-    _Row(I, "viduq2-turbo",      _span(1, 10, *ALL),      (),    OPT,    OPT, 8),
-    _Row(I, "viduq2-pro",        _span(1, 10, *ALL),      (),    OPT,    OPT, 8),
-    _Row(I, "viduq2-pro-fast",   _span(1, 10, *HIGH),     (),    OPT,    OPT, 8),
+    _Row(I, "viduq3-turbo",      span(1, 16, *ALL),       (),    ON,     NO),
+    _Row(I, "viduq3-pro",        span(1, 16, *ALL),       (),    ON,     NO),
+    _Row(I, "viduq3-pro-fast",   span(1, 16, *HIGH),      (),    ON,     NO),
+    _Row(I, "viduq2-turbo",      span(1, 10, *ALL),       (),    OPT,    OPT, 8),
+    _Row(I, "viduq2-pro",        span(1, 10, *ALL),       (),    OPT,    OPT, 8),
+    _Row(I, "viduq2-pro-fast",   span(1, 10, *HIGH),      (),    OPT,    OPT, 8),
     _Row(I, "viduq1",            Q1_SECONDS,              (),    NO,     OPT, None, MOVEMENTS),
     _Row(I, "viduq1-classic",    Q1_SECONDS,              (),    NO,     OPT, None, MOVEMENTS),
     _Row(I, "vidu2.0",           V2_SECONDS,              (),    NO,     OPT, None, MOVEMENTS, note=MAINLAND),
 
-    _Row(S, "viduq3-turbo",      _span(1, 16, *ALL),      (),    ON,     NO),
-    _Row(S, "viduq3-pro",        _span(1, 16, *ALL),      (),    ON,     NO),
-    _Row(S, "viduq2-turbo",      _span(1, 8, *ALL),       (),    NO,     OPT),
-    _Row(S, "viduq2-pro",        _span(1, 8, *ALL),       (),    NO,     OPT),
-    _Row(S, "viduq2-pro-fast",   _span(1, 8, *HIGH),      (),    NO,     OPT),
+    _Row(S, "viduq3-turbo",      span(1, 16, *ALL),       (),    ON,     NO),
+    _Row(S, "viduq3-pro",        span(1, 16, *ALL),       (),    ON,     NO),
+    _Row(S, "viduq2-turbo",      span(1, 8, *ALL),        (),    NO,     OPT),
+    _Row(S, "viduq2-pro",        span(1, 8, *ALL),        (),    NO,     OPT),
+    _Row(S, "viduq2-pro-fast",   span(1, 8, *HIGH),       (),    NO,     OPT),
     _Row(S, "viduq1",            Q1_SECONDS,              (),    NO,     OPT, None, MOVEMENTS),
     _Row(S, "viduq1-classic",    Q1_SECONDS,              (),    NO,     OPT, None, MOVEMENTS),
     _Row(S, "vidu2.0",           V2_SECONDS,              (),    NO,     OPT, None, MOVEMENTS, note=MAINLAND),
 
-    _Row(R, "viduq3-turbo",      _span(3, 16, *ALL),      AR5,   ON,     NO, subjects=True),
-    _Row(R, "viduq3",            _span(3, 16, *ALL),      AR5,   ON,     NO, subjects=True),
-    _Row(R, "viduq3-mix",        _span(3, 16, *HIGH),     AR5,   ALWAYS, NO, off_peak=False, note=MIX_NOTE),
-    _Row(R, "viduq2",            _span(1, 10, *ALL),      AR5,   OPT,    OPT, 8, subjects=True),
-    _Row(R, "viduq2-pro",        _span(0, 10, *ALL),      AR5,   OPT,    OPT, 8, subjects=True, videos=True,
+    _Row(R, "viduq3-turbo",      span(3, 16, *ALL),       AR5,   ON,     NO, subjects=True),
+    _Row(R, "viduq3",            span(3, 16, *ALL),       AR5,   ON,     NO, subjects=True),
+    _Row(R, "viduq3-mix",        span(3, 16, *HIGH),      AR5,   ALWAYS, NO, off_peak=False, note=MIX_NOTE),
+    _Row(R, "viduq2",            span(1, 10, *ALL),       AR5,   OPT,    OPT, 8, subjects=True),
+    _Row(R, "viduq2-pro",        span(0, 10, *ALL),       AR5,   OPT,    OPT, 8, subjects=True, videos=True,
          note=AUTO_NOTE),
     _Row(R, "viduq1",            Q1_SECONDS,              AR3,   NO,     OPT, None, MOVEMENTS, subjects=True),
     _Row(R, "vidu2.0",           V2_REFERENCE,            AR3,   NO,     OPT, None, MOVEMENTS, subjects=True,
@@ -208,3 +210,54 @@ def _offer(row: _Row) -> Offer:
 
 
 OFFERS = tuple(map(_offer, ROWS))
+
+# --- Experiments [client code]: no prices are known, and none of these can be off-peak ----------------------------
+
+EXTENDED_SECONDS = span(1, 7, *ALL)
+SIZES = dict.fromkeys(("1080p", "2K", "4K", "8K"), (0,))  # the length is the source's
+ANY_SIZE = {"": (0,)}  # a template has its own
+
+
+def _experiment(
+    mode: Mode, model: str, label: str, seconds: Mapping[str, tuple[int, ...]], default: tuple[str, int], **said: Any
+) -> Offer:
+    """An offer of which nothing but ``said`` can be set."""
+    every: dict[str, Any] = {
+        "hint": "", "aspect_ratios": (), "min_images": 0, "max_images": 0, "prompt_max": 0, "seed": False, "bgm": NO,
+    }  # fmt: skip
+    return Offer(
+        provider="vidu",
+        model=model,
+        label=label,
+        family="",
+        mode=mode,
+        wire_model=model,
+        durations_by_resolution=seconds,
+        default_resolution=default[0],
+        default_duration=default[1],
+        default_aspect_ratio="",
+        prompt_required=False,
+        audio=NO,
+        bgm_max_duration=None,
+        styles=(),
+        movements=(),
+        audio_types=(),
+        off_peak=False,
+        off_peak_with_audio=False,
+        watermark=False,
+        meta_data=False,
+        is_rec=False,
+        subjects=False,
+        videos=False,
+        tariff=None,
+        **{**every, **said},
+    )
+
+
+EXPERIMENTS = (
+    _experiment(Mode.UPSCALE, "vidu-upscale", "Vidu Upscale", SIZES, ("1080p", 0)),
+    _experiment(Mode.EXTEND, "viduq2-turbo", "Vidu Q2 Turbo", EXTENDED_SECONDS, ("720p", 5), prompt_max=2000),
+    _experiment(Mode.EXTEND, "viduq2-pro", "Vidu Q2 Pro", EXTENDED_SECONDS, ("720p", 5), prompt_max=2000),
+    _experiment(Mode.TEMPLATE, "vidu-template", "Vidu Template", ANY_SIZE, ("", 0), aspect_ratios=AR3, min_images=1,
+                max_images=7, prompt_max=2000, seed=True, bgm=OPT),
+)  # fmt: skip

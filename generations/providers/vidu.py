@@ -2,10 +2,9 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any
 from urllib.parse import quote
 
-from . import catalog_vidu, wire
+from . import catalog_vidu, vidu_fields, wire
 from .base import (
     IMAGES_SETTING,
     Account,
@@ -25,17 +24,8 @@ from .base import (
     Unit,
     gettext_noop,
 )
-from .vidu_words import REASONS, STATES, Accepted, Credits, ErrorBody, Task, TaskList, money, snapshot
+from .vidu_words import REASONS, STATES, Accepted, Credits, ErrorBody, Task, TaskList, receipt, snapshot
 
-# [docs] A field that the mode does not take may be refused as FieldUnwanted, so only these are ever sent.
-_EVERYWHERE = {"model", "prompt", "duration", "resolution", "audio", "seed", "off_peak", "bgm", "movement_amplitude"}
-_EVERYWHERE |= {"watermark", "wm_position", "wm_url", "meta_data", "payload", "callback_url"}
-FIELDS = {  # with a picture as first frame the picture decides the shape: no aspect_ratio
-    Mode.TEXT: _EVERYWHERE | {"aspect_ratio", "style"},
-    Mode.IMAGE: _EVERYWHERE | {"images", "audio_type", "voice_id", "is_rec"},
-    Mode.START_END: _EVERYWHERE | {"images", "is_rec"},
-    Mode.REFERENCE: _EVERYWHERE | {"images", "aspect_ratio", "audio_type", "subjects", "videos", "auto_subjects"},
-}
 # The list page prints `paper.pagesz`, everything around it says `pager`; unknown query keys are ignored [inferred].
 SIZE_KEYS = {
     "both": ("pager.pagesz", "paper.pagesz"),
@@ -51,6 +41,7 @@ class Vidu(Provider):
     base_urls = ("https://api.vidu.com", "https://api.vidu.cn")  # separate sites with separate keys [inferred]
     unit = Unit.CREDIT
     offers = catalog_vidu.OFFERS
+    experiments = catalog_vidu.EXPERIMENTS
     rates = {"": catalog_vidu.USD_PER_CREDIT, "https://api.vidu.cn": catalog_vidu.CNY_PER_CREDIT}
     settings = (
         IMAGES_SETTING,
@@ -60,6 +51,12 @@ class Vidu(Provider):
             "both",
             gettext_noop("The vendor's page spells this parameter in two ways; unknown ones should be ignored."),
             (("both", "pager.pagesz + paper.pagesz"), ("pager", "pager.pagesz"), ("paper", "paper.pagesz")),
+        ),
+        KeySetting(
+            "experiments",
+            gettext_noop("Upscale, extend and scene templates"),
+            False,
+            gettext_noop("Experimental: known from other programs alone, not from the vendor's pages."),
         ),
         KeySetting(
             "callback_secret",
@@ -76,17 +73,15 @@ class Vidu(Provider):
     auth_scheme = "Token"
 
     def build_create(self, account: Account, order: Order) -> Call:
-        """Only what the mode takes and the order says; ``audio`` None means that the model takes no such field."""
-        body = {name: value for name, value in _wishes(order).items() if name in FIELDS[order.mode]}
-        return self.call(account, CallKind.CREATE, f"/ent/v2/{order.mode}", body=body)
+        body = vidu_fields.body(order, vidu_fields.FIELDS.get(order.mode) or vidu_fields.EXPERIMENTS[order.mode])
+        path = "upscale-new" if order.mode is Mode.UPSCALE else order.mode.value  # [client code]
+        return self.call(account, CallKind.CREATE, f"/ent/v2/{path}", body=body)
 
     def read_receipt(self, answer: Answer) -> Receipt:
         accepted = wire.read_ok(Accepted, answer)
         if accepted is None:
             raise _refusal(answer, CallKind.CREATE)
-        running = STATES.get(accepted.state) is RemoteState.PROCESSING
-        state = RemoteState.PROCESSING if running else RemoteState.QUEUED  # an end is for the query to tell
-        return Receipt(accepted.id, state, money(accepted.credits), accepted.seed)
+        return receipt(accepted)
 
     def build_query(self, account: Account, remote_id: str, model: str) -> Call:
         return self.call(account, CallKind.QUERY, f"/ent/v2/tasks/{quote(remote_id, safe='')}/creations")
@@ -147,24 +142,6 @@ class Vidu(Provider):
         """Accepted is ``{}`` or null; the task must still be seen ending. Only waiting tasks can be [docs]."""
         if answer.status != 200 or not (answer.json() == {} or answer.content.strip() in (b"", b"null")):
             raise _refusal(answer, CallKind.CANCEL)
-
-
-def _wishes(order: Order) -> dict[str, Any]:
-    """Every field the order has a word for. ``options`` never replace the fields that we decide ourselves."""
-    ours = {
-        "model": order.model,
-        "images": list(order.images),
-        "prompt": order.prompt,
-        "duration": order.duration,
-        "resolution": order.resolution,
-        "aspect_ratio": order.aspect_ratio,
-        "audio": order.audio,
-        "seed": order.seed,
-        "off_peak": order.off_peak or None,  # false is the default of every mode [docs], and not every model knows it
-        "payload": order.token,
-        "callback_url": order.callback_url,
-    }
-    return {name: value for name, value in {**order.options, **ours}.items() if value not in (None, "", [])}
 
 
 def _refusal(answer: Answer, kind: CallKind) -> ProviderError:

@@ -5,13 +5,14 @@ in public clients only, [inferred] our reading.
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 from decimal import Decimal
 from typing import Annotated, Any
 
 from pydantic import AliasChoices, BeforeValidator, Field
 
-from . import wire
-from .base import FINAL, Balance, Echo, Failure, FailureClass, Money, Output, RemoteState, Snapshot, Unit
+from . import reading, wire
+from .base import Balance, Echo, Failure, FailureClass, Money, Output, Receipt, RemoteState, Snapshot, Unit
 
 # [docs: get-generation] Any other word is "still processing", shown to admins, and never ends a task.
 STATES = {
@@ -22,7 +23,6 @@ STATES = {
     "failed": RemoteState.FAILED,
 }
 MAX_BALANCE = Decimal(10) ** 12
-CANCELLED_CODES = {"UserCancelled", "Canceled"}  # a cancelled task ends as `failed` with one of these [inferred]
 
 _NAMES = {  # [docs: error-code] unless marked
     FailureClass.USER_INPUT: (
@@ -59,6 +59,7 @@ class Creation(wire.Wire):
     id: wire.Word = ""
     url: wire.Link = ""
     cover_url: wire.Link = ""
+    watermarked_url: wire.Link = ""  # "" where no watermark was ordered
 
 
 class Task(wire.Wire):
@@ -116,58 +117,45 @@ class Credits(wire.Wire):
         )
 
 
+def receipt(accepted: Accepted) -> Receipt:
+    quote = reading.money(accepted.credits, Unit.CREDIT)
+    return reading.receipt(accepted.id, STATES.get(accepted.state), quote, accepted.seed)
+
+
 def snapshot(task: Task, *, listed: bool = False) -> Snapshot:
-    """Our words for a task. A listed failure is not complete: it lacks the reason, which tells cancelled ones apart."""
-    outputs = tuple(_outputs(task))
-    state, oddity = _state(task, outputs)
-    charge = money(task.credits) if state in FINAL else None  # until then `credits` is what it may come to
-    odd_charge = charge is None and state in FINAL and task.credits is not None
-    anomalies = [oddity, f"odd_charge: the vendor charges {wire.word(repr(task.credits))}" if odd_charge else ""]
-    return Snapshot(
-        remote_id=task.id,
-        state=state,
-        raw_state=task.state,
+    """Our words for a task. A listed failure is not complete: it lacks the reason, which tells cancelled ones apart.
+
+    The counts of ``creations[].video`` may all be 0 on a real success [docs], so nothing is read from them.
+    """
+    told = reading.snapshot(
+        task.id,
+        task.state,
+        STATES,
+        unit=Unit.CREDIT,
+        outputs=[*_outputs(task), *_watermarked(task)],
+        unlinked=sum(not creation.url for creation in task.creations),
+        failure=Failure(_reason(task.err_code), task.err_code),
+        cost=task.credits,  # until the end, what it may come to
         progress=task.progress,
-        charge=charge,
-        failure=Failure(_reason(task.err_code), task.err_code) if state is RemoteState.FAILED else None,
-        outputs=outputs if state is RemoteState.SUCCEEDED else (),
-        payload=task.payload or None,
-        complete=not (listed and state is RemoteState.FAILED and not task.err_code),
-        anomaly="; ".join(filter(None, anomalies)),
-        echo=_echo(task) if listed else None,
+        payload=task.payload,
     )
-
-
-def money(value: object) -> Money | None:
-    """Credits from a number or its text; None when the vendor said nothing usable."""
-    number = wire.amount(value)
-    return None if number is None else Money(number, Unit.CREDIT)
-
-
-def _state(task: Task, outputs: tuple[Output, ...]) -> tuple[RemoteState, str]:
-    state = STATES.get(task.state)
-    if state is None:
-        return RemoteState.PROCESSING, f"unknown_state: the vendor says {task.state!r}"
-    if state is RemoteState.SUCCEEDED and not outputs:
-        return RemoteState.PROCESSING, "success_without_output: the vendor says success and gives no link"
-    if state is RemoteState.SUCCEEDED and len(outputs) < len(task.creations):
-        return state, f"output_without_link: {len(outputs)} links for {len(task.creations)} results"
-    if state is RemoteState.FAILED and task.err_code in CANCELLED_CODES:
-        return RemoteState.CANCELLED, ""
-    return state, ""
+    if not listed:
+        return told
+    complete = told.state is not RemoteState.FAILED or bool(task.err_code)
+    return replace(told, complete=complete, echo=_echo(task))
 
 
 def _outputs(task: Task) -> Iterator[Output]:
-    for position, creation in enumerate(task.creations):
-        if creation.url:
-            yield Output(
-                position=position,
-                url=creation.url,
-                remote_id=creation.id,
-                cover_url=creation.cover_url,
-                expires_at=wire.link_deadline(creation.url),
-                cover_expires_at=wire.link_deadline(creation.cover_url),
-            )
+    for position, each in enumerate(task.creations):
+        if each.url:
+            yield reading.output(position, each.url, remote_id=each.id, cover_url=each.cover_url)
+
+
+def _watermarked(task: Task) -> Iterator[Output]:
+    """The second versions come after all the plain ones, with a position of their own."""
+    for position, each in enumerate(task.creations, start=len(task.creations)):
+        if each.watermarked_url:
+            yield reading.output(position, each.watermarked_url, remote_id=each.id, watermarked=True)
 
 
 def _echo(task: Task) -> Echo:
@@ -180,7 +168,7 @@ def _echo(task: Task) -> Echo:
         aspect_ratio=task.aspect_ratio,
         key_id=task.key_id,
         created_at=task.created_at,
-        quote=money(task.credits),
+        quote=reading.money(task.credits, Unit.CREDIT),
     )
 
 

@@ -4,7 +4,7 @@ And telling, from status and error name alone, what an answer that is not the ho
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from typing import Annotated, Any, TypeVar
@@ -142,9 +142,9 @@ def read(shape: type[Shape], value: object) -> Shape | None:
         return None
 
 
-def read_ok(shape: type[Shape], answer: Answer) -> Shape | None:
-    """A 2xx JSON body in that shape, or None."""
-    return read(shape, answer.json()) if 200 <= answer.status < 300 else None
+def read_ok(shape: type[Shape], answer: Answer, unwrap: Callable[[Any], object] = lambda body: body) -> Shape | None:
+    """A 2xx JSON body in that shape, or None. ``unwrap`` takes what is meant out of an envelope."""
+    return read(shape, unwrap(answer.json())) if 200 <= answer.status < 300 else None
 
 
 def link_deadline(url: str) -> datetime | None:

@@ -13,12 +13,26 @@ Written from the vendors' documents and from nothing else: it imports neither th
     studio.py      the background thread that renders clips
     clips.py       one clip: picture, sound, container (scenery.py, captions.py and planes.py paint it)
     media.py       signed links and the files behind them
-    stage.py       what all vendors share
+    stage.py       the things all vendors work with
+    gateway.py     what all vendors do alike: keys, refusals, booking, looking after a task
+    fields.py      checks of create bodies; booking.py: from a checked body to a task
     vidu.py        Vidu's protocol: the endpoints
-                   (vidu_fields.py: what a create body may hold; vidu_create.py: from there to a task;
-                   vidu_prices.py: what it costs; vidu_list.py: the query keys of the list)
+                   (vidu_fields.py: what a create body may hold; vidu_wire.py: its JSON;
+                   vidu_experiments.py: upscale, extend, templates; vidu_prices.py: what it costs;
+                   vidu_list.py: the query keys of the list)
+    dataeyes.py    DataEyes' protocol, which passes Vidu's JSON on
+    uniall.py      UniAll's (uniall_fields.py: its models and create body)
+    newapi.py      how DataEyes and UniAll refuse
+    xingchao.py    XingChaoYiQing's
+    vtrix.py       Vtrix' (vtrix_fields.py: its models and their parameters)
 
-Another vendor is one more module with a ``vendor(stage)`` function, added to ``app.VENDORS``.
+Another vendor is one more ``Gateway``, added to ``app.VENDORS``. The path prefixes and units of a charge:
+
+    vidu      /ent/v2/               credits
+    dataeyes  /v2/                   credits (Vidu's)
+    uniall    /v1/                   credits (Vidu's)
+    xingchao  /kyyReactApiServer/    tokens; a key's base URL ends in /kyyReactApiServer
+    vtrix     /model/v1/             ten-thousandths of a US dollar
 """
 
 from .scenarios import SCENARIOS

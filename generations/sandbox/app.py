@@ -9,17 +9,22 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from . import vidu
 from .books import OPENING_BALANCE, Books
-from .exchange import Refused, Request, Response, Route, Vendor, json_response, route
+from .dataeyes import DataEyes
+from .exchange import Refused, Request, Response, Route, json_response, route
+from .gateway import Gateway
 from .media import Media, Signer
 from .pictures import LOOPBACK
 from .stage import Stage
 from .studio import Folder, Studio
+from .uniall import UniAll
+from .vidu import Vidu
+from .vtrix import Vtrix
+from .xingchao import XingChao
 
 log = logging.getLogger("sandbox")
 
-VENDORS: tuple[Callable[[Stage], Vendor], ...] = (vidu.vendor,)
+VENDORS: tuple[type[Gateway], ...] = (Vidu, DataEyes, UniAll, XingChao, Vtrix)
 
 
 class Sandbox:
@@ -29,11 +34,12 @@ class Sandbox:
         self, data: Path, speed: float = 1.0, short_side: int | None = None, opening_balance: int = OPENING_BALANCE
     ) -> None:
         self.folder = Folder(data)
-        self.books = Books(data / "books.sqlite3", opening_balance)
+        units = {kind.NAME: kind.UNITS_PER_CREDIT for kind in VENDORS}
+        self.books = Books(data / "books.sqlite3", opening_balance, units)
         media = Media(self.books, self.folder, Signer(data / "secret"))
         stage = Stage(self.books, self.folder, media, speed, short_side)
         self.studio = Studio(self.books, self.folder)
-        self.vendors = [vendor(stage) for vendor in VENDORS]
+        self.vendors = [kind(stage) for kind in VENDORS]
         self.house_routes = [*media.routes(), *self._controls()]
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., object]) -> Iterable[bytes]:
@@ -43,24 +49,29 @@ class Sandbox:
         return [] if environ["REQUEST_METHOD"] == "HEAD" else response.body
 
     def _answer(self, environ: dict[str, Any]) -> Response:
+        request = Request.from_environ(environ)
         try:
-            return self.answer(Request.from_environ(environ))
+            return self.answer(request)
         except Refused as refusal:
             return refusal.response
         except Exception:  # the outermost line: a client must never see a traceback
             log.exception("a request failed")
-            return vidu.error(500, "InternalServiceFailure", "internal service failure")
+            return (self._home(request) or self.vendors[0]).crashed()
 
     def answer(self, request: Request) -> Response:
         """Ask the first route that takes the request.
 
         :raises Refused: with the answer, in the vendor's own shape.
         """
-        home = next((vendor for vendor in self.vendors if request.path.startswith(vendor.prefix)), None)
+        home = self._home(request)
         for each in home.routes if home else self.house_routes:
             if (parts := each.match(request)) is not None:
                 return each.action(request, **parts)
-        return home.not_found() if home else vidu.not_found()
+        return (home or self.vendors[0]).not_found(request)
+
+    def _home(self, request: Request) -> Gateway | None:
+        """Whose path it is; one that is nobody's is refused as the first vendor would."""
+        return next((vendor for vendor in self.vendors if request.path.startswith(vendor.PREFIX)), None)
 
     def _controls(self) -> list[Route]:
         return [route("GET", "/_sandbox/books", self.show_books), route("POST", "/_sandbox/reset", self.reset)]

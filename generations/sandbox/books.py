@@ -2,7 +2,7 @@
 
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
@@ -11,7 +11,7 @@ from typing import Any
 from .tasks import Phase, Task, plan
 
 OPENING_BALANCE = 10_000
-"""Credits of a key that nobody has used yet."""
+"""Credits of a key that nobody has used yet; at a vendor with another unit, as many times what a credit is there."""
 
 _NAMES = [column.name for column in fields(Task)]
 _INSERT = f"INSERT INTO task ({', '.join(_NAMES)}) VALUES ({', '.join(':' + name for name in _NAMES)})"  # noqa: S608
@@ -34,6 +34,7 @@ CREATE TABLE IF NOT EXISTS request_count (
     vendor TEXT NOT NULL, account TEXT NOT NULL, kind TEXT NOT NULL, times INTEGER NOT NULL,
     PRIMARY KEY (vendor, account, kind)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS once (mark TEXT PRIMARY KEY) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS look (task_id TEXT PRIMARY KEY, at REAL NOT NULL, early INTEGER NOT NULL) WITHOUT ROWID;
 """
 
 
@@ -43,7 +44,7 @@ class Overdrawn(Exception):
 
 @dataclass(frozen=True)
 class Account:
-    """One key's standing in credits: ``charged`` for finished tasks, ``held`` for those that may still cost."""
+    """One key's standing in the vendor's unit: ``charged`` for finished tasks, ``held`` while they may still cost."""
 
     charged: int
     held: int
@@ -55,9 +56,13 @@ class Account:
 class Books:
     """The sandbox's only state. Every method is one short transaction; ``now`` is always seconds since 1970."""
 
-    def __init__(self, path: Path, opening_balance: int = OPENING_BALANCE) -> None:
+    def __init__(
+        self, path: Path, opening_balance: int = OPENING_BALANCE, units: Mapping[str, int] | None = None
+    ) -> None:
+        """``units``: vendor to units in a credit, where it is not one."""
         self.path = path
         self.opening_balance = opening_balance
+        self.units = units or {}
         self._local = threading.local()
         path.parent.mkdir(parents=True, exist_ok=True)
         self._db().executescript(_SCHEMA)
@@ -173,6 +178,21 @@ class Books:
         """Note that somebody was shown, or tried, this task's links."""
         self._db().execute("UPDATE task SET glimpses = glimpses + 1 WHERE id = ?", (task_id,))
 
+    def look(self, task_id: str, now: float, patience_s: float) -> None:
+        """Note a query; one less than ``patience_s`` after the query before is counted as early."""
+        self._db().execute(
+            "INSERT INTO look VALUES (?1, ?2, 0) "
+            "ON CONFLICT (task_id) DO UPDATE SET early = early + (?2 - at < ?3), at = ?2",
+            (task_id, now, patience_s),
+        )
+
+    def _early_looks(self, vendor: str, account: str) -> int:
+        found = self._db().execute(
+            "SELECT coalesce(sum(early), 0) FROM look JOIN task ON task.id = task_id WHERE vendor = ? AND account = ?",
+            (vendor, account),
+        )
+        return int(found.fetchone()[0])
+
     # -- the studio
 
     def next_to_shoot(self, now: float) -> Task | None:
@@ -192,10 +212,14 @@ class Books:
 
     # -- money
 
+    def opening(self, vendor: str) -> int:
+        """What an unused key has, in the vendor's own unit."""
+        return self.opening_balance * self.units.get(vendor, 1)
+
     def account(self, vendor: str, account: str, now: float) -> Account:
         """The standing of one key."""
         charged, held, running, waiting = self._totals(vendor, account, now)
-        return Account(charged, held, running, waiting, self.opening_balance - charged - held)
+        return Account(charged, held, running, waiting, self.opening(vendor) - charged - held)
 
     def _balance(self, vendor: str, account: str, now: float) -> int:
         return self.account(vendor, account, now).balance
@@ -242,13 +266,14 @@ class Books:
             "held": standing.held,
             "balance": standing.balance,
             "requests": dict(tuple(row) for row in counts),
+            "early_polls": self._early_looks(vendor, account),
             "tasks": [_line(task, now) for task in tasks],
         }
 
     def reset(self) -> None:
         """Forget everything."""
         with self._writing() as db:
-            for table in ("task", "request_count", "once"):
+            for table in ("task", "request_count", "once", "look"):
                 db.execute(f"DELETE FROM {table}")  # noqa: S608 - our own text
 
 

@@ -126,12 +126,3 @@ def route(method: str, path: str, action: Action) -> Route:
     """``route("GET", "/tasks/{id}", show)``: a name in braces stands for one path segment."""
     pattern = re.sub(r"\\{(\w+)\\}", r"(?P<\1>[^/]+)", re.escape(path))
     return Route(method, re.compile(pattern), action)
-
-
-@dataclass(frozen=True)
-class Vendor:
-    """One pretend vendor: where it lives, what it answers, and how it says that there is nothing here."""
-
-    prefix: str
-    routes: list[Route]
-    not_found: Callable[[], Response]

@@ -1,4 +1,4 @@
-"""Signed links that die, and the files behind them, in the manner of S3."""
+"""Links that die, and the files behind them: signed in the manner of S3, or plain."""
 
 import hashlib
 import hmac
@@ -72,6 +72,18 @@ class Signer:
         signed = datetime.strptime(date, _DATE).replace(tzinfo=UTC).timestamp()
         return "" if signed - 60 <= now < signed + int(expires) else "Request has expired"
 
+    def stamp(self, now: float, subject: str) -> str:
+        """An opaque word for a path: when it was made, and a proof."""
+        made = f"{int(now):x}"
+        return f"{made}-{self._signature(subject, made, '')[:16]}"
+
+    def stamp_fault(self, stamp: str, subject: str, now: float) -> str:
+        """Why this word does not open the file; empty when it does. It is good for a day."""
+        made = stamp.partition("-")[0]
+        if not hmac.compare_digest(stamp.encode(), f"{made}-{self._signature(subject, made, '')[:16]}".encode()):
+            return "Signature does not match"
+        return "" if now < int(made, 16) + VIDEO_LIFETIME_S else "Request has expired"
+
 
 class Media:
     """Serves the files of all vendors; a link needs no key."""
@@ -83,22 +95,39 @@ class Media:
 
     def routes(self) -> list[Route]:
         """Where the files are."""
-        return [route("GET", "/media/{task_id}/{creation_id}/{name}", self.show)]
+        return [
+            route("GET", "/media/{task_id}/{creation_id}/{name}", self.show),
+            route("GET", "/v/{task_id}/{creation_id}/{stamp}/video.mp4", self.show_plain),
+        ]
 
     def link(self, base_url: str, task: Task, name: str, now: float) -> str:
         """A fresh link to a file of a finished task; a stale one where the scenario ``[expired]`` asks for it."""
         lifetime = COVER_LIFETIME_S if name == "cover.jpeg" else VIDEO_LIFETIME_S
-        if "expired" in task.words and not task.glimpses:
-            now -= 2 * VIDEO_LIFETIME_S
-        return self.signer.link(base_url, f"/media/{task.id}/{task.creation_id}/{name}", now, lifetime)
+        path = f"/media/{task.id}/{task.creation_id}/{name}"
+        return self.signer.link(base_url, path, _signing_time(task, now), lifetime)
+
+    def plain_link(self, base_url: str, task: Task, now: float) -> str:
+        """The same to the video, for vendors whose links show no date; they too die after a day [inferred]."""
+        stamp = self.signer.stamp(_signing_time(task, now), f"{task.id}/{task.creation_id}")
+        return f"{base_url}/v/{task.id}/{task.creation_id}/{stamp}/video.mp4"
 
     def show(self, request: Request, task_id: str, creation_id: str, name: str) -> Response:
-        """The file, a part of it, or S3's refusal."""
+        """What is behind a signed link."""
+        return self._show(request, (task_id, creation_id, name), self.signer.fault(request, time.time()))
+
+    def show_plain(self, request: Request, task_id: str, creation_id: str, stamp: str) -> Response:
+        """What is behind a link without a signature."""
+        fault = self.signer.stamp_fault(stamp, f"{task_id}/{creation_id}", time.time())
+        return self._show(request, (task_id, creation_id, "video.mp4"), fault)
+
+    def _show(self, request: Request, file: tuple[str, str, str], fault: str) -> Response:
+        """The file, a part of it, or S3's refusal; ``fault`` is what is wrong with the link."""
+        task_id, creation_id, name = file
         task = self.books.get(task_id)
         if task is None or creation_id != task.creation_id or name not in _FILES:
             return _xml(404, "NoSuchKey", "The specified key does not exist.")
         self.books.count(task.vendor, task.account, "media")
-        if fault := self.signer.fault(request, time.time()):
+        if fault:
             self.books.glimpse(task.id)
             return _xml(403, "AccessDenied", fault)
         return self._odd(request, task, name) or self._file(request, task, name)
@@ -139,6 +168,11 @@ class Media:
             return refusal
         part = [("Content-Range", f"bytes {span[0]}-{span[1]}/{size}"), ("Content-Length", str(span[1] - span[0] + 1))]
         return Response(206, [*headers, *part], _blocks(path, span))
+
+
+def _signing_time(task: Task, now: float) -> float:
+    """Long ago for the first links of a task with ``[expired]``."""
+    return now - 2 * VIDEO_LIFETIME_S if "expired" in task.words and not task.glimpses else now
 
 
 def wanted_span(request: Request, headers: list[tuple[str, str]], size: int) -> Span | None:

@@ -1,21 +1,24 @@
-"""Words in square brackets that make a task misbehave. Ordinary prompts never hold them by accident."""
+"""Words in square brackets that make a task misbehave, at every vendor in its own words.
+
+Ordinary prompts never hold them by accident.
+"""
 
 import re
 
 SCENARIOS: dict[str, str] = {
-    "policy": "The create is refused: 400 TaskPromptPolicyViolation.",
-    "unavailable": "The create is refused: 400 ModelUnavailable.",
-    "throttle": "The first create with a given prompt gets 429 TooManyRequests, Retry-After: 2. The next passes.",
-    "quota": "The first create with a given prompt gets 429 QuotaExceeded. The next passes.",
+    "policy": "The create is refused with 400: the prompt violates a policy.",
+    "unavailable": "The create is refused with 400: the model is unavailable.",
+    "throttle": "The first create with a given prompt gets 429 and Retry-After: 2. The next passes.",
+    "quota": "The first create with a given prompt gets 429: too many tasks at once. The next passes.",
     "lost": "The task is accepted and booked, then the connection is dropped without an answer.",
-    "lost500": "The task is accepted and booked, then the answer is 500 InternalServiceFailure.",
-    "violation": "The task runs to its end and fails there with CreationPolicyViolation; nothing is charged.",
-    "fail": "The task fails at its end with an empty err_code; nothing is charged.",
-    "crash": "The task fails at its end with InternalServiceFailure; nothing is charged.",
+    "lost500": "The task is accepted and booked, then the answer is 500.",
+    "violation": "The task runs to its end and fails there for violating a policy; nothing is charged.",
+    "fail": "The task fails at its end without a reason; nothing is charged.",
+    "crash": "The task fails at its end with an internal error of the vendor's; nothing is charged.",
     "slow": "Processing takes five times as long.",
     "unknown": "During the first half of processing the state is a word that no document knows.",
-    "nourl": "After success is reported the creations stay empty for three more seconds.",
-    "nocover": "The link to the cover answers 403 for ever.",
+    "nourl": "After success is reported there is no link for three more seconds.",
+    "nocover": "The link to the cover, where there is one, answers 403 for ever.",
     "html": "The link to the video answers 200 with an HTML page.",
     "empty": "The link to the video answers 200 with no bytes.",
     "cut": "The first whole download of the video breaks off half way; later ones and Range requests are fine.",

@@ -24,7 +24,9 @@ def add_options(parser: argparse.ArgumentParser, data: Path | None = None) -> No
     parser.add_argument("--data", type=Path, default=data, required=data is None, help="directory for books and clips")
     parser.add_argument("--speed", type=_positive, default=1.0, help="divides every pretended waiting time")
     parser.add_argument("--clip-height", type=_clip_height, help="shorter side of all clips, for quick tests")
-    parser.add_argument("--credits", type=int, default=OPENING_BALANCE, help="opening balance of a key")
+    parser.add_argument(
+        "--credits", type=int, default=OPENING_BALANCE, help="opening balance of a key, in Vidu's credits"
+    )
 
 
 def loopback(host: str) -> str:

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from .exchange import Request
+from .fields import BadField
 from .tasks import Task
-from .vidu_fields import BadField
 
 DEFAULT_SPAN_S = 7 * 86_400
 PAGE_SIZE, PAGE_SIZE_MAX = 10, 100

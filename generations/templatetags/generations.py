@@ -35,8 +35,9 @@ def standing(task: Task, places: Mapping[UUID, int] | str = "") -> words.Standin
 
 @register.filter
 def clip(task: Task) -> Creation | None:
-    """The first of a task's outputs of which we have our own copy."""
-    return next((made for made in task.creations.all() if made.state == CreationState.STORED), None)
+    """The first of a task's outputs of which we have our own copy, the plain one before a watermarked one."""
+    made = (each for each in task.creations.all() if each.state == CreationState.STORED)
+    return min(made, key=lambda each: (each.watermarked, each.position), default=None)
 
 
 @register.filter
@@ -46,6 +47,20 @@ def cancellable_by(task: Task, user: User) -> bool:
         return False
     at_vendor = task.state == TaskState.QUEUED and task.key.translator.can_cancel
     return task.state == TaskState.WAITING or at_vendor
+
+
+@register.filter
+def beyond_recall(task: Task) -> bool:
+    """Sent to a vendor that has no way to cancel: it will be made, and may be charged."""
+    sent = task.is_open and task.state not in (TaskState.WAITING, TaskState.ARCHIVING)
+    return sent and not task.key.translator.can_cancel
+
+
+@register.filter
+def watermarked(task: Task) -> Creation | None:
+    """The second version of a clip that was ordered with a watermark."""
+    made = (made for made in task.creations.all() if made.watermarked)
+    return next((each for each in made if each.state == CreationState.STORED), None)
 
 
 @register.filter
@@ -86,6 +101,11 @@ OPTION_NAMES = {
     "movement_amplitude": gettext_lazy("Movement"),
     "watermark": gettext_lazy("Watermark"),
     "is_rec": gettext_lazy("Prompt by the vendor"),
+    "audio_type": gettext_lazy("Kind of sound"),
+    "wm_position": gettext_lazy("Corner of the watermark"),
+    "wm_url": gettext_lazy("Own watermark"),
+    "meta_data": gettext_lazy("Origin label"),
+    "template": gettext_lazy("Template"),
 }
 
 
@@ -95,7 +115,7 @@ def option_name(name: str) -> str:
 
 
 @register.filter
-def option_value(value: object) -> str:
+def option_value(value: object, name: str) -> str:
     if isinstance(value, bool):
         return gettext("on") if value else gettext("off")
-    return value_label("", str(value))
+    return value_label(name, str(value))

@@ -18,6 +18,7 @@ from django.views.decorators.http import require_GET, require_POST
 from generations import lifecycle, queries
 from generations.choices import MAX_COUNT
 from generations.forms import GenerateForm, compare, remix_of
+from generations.forms.experiments import follow_ups
 from generations.lifecycle import Cancelled
 from generations.models import Task
 from generations.views.frame import HtmxHttpRequest
@@ -51,15 +52,23 @@ def home(request: HtmxHttpRequest) -> HttpResponse:
         return varied(render(request, f"generations/partials/{part}.html", context))
     form = GenerateForm(user=request.user, initial=starting_point(request))
     context |= composer_context(request, form)
-    context["compose_first"] = bool(context["remix_of"] or request.GET.get("prompt"))
+    asked = {"prompt", *KEPT_PICTURES} & request.GET.keys()
+    context["compose_first"] = bool(context["remix_of"] or asked)
     return varied(render(request, "generations/home.html", context))
 
 
 def starting_point(request: HtmxHttpRequest) -> dict[str, object]:
-    """What the composer begins with: an earlier task but for its seed, or a prompt from the address."""
+    """What the composer begins with: an earlier task but for its seed, or prompt, mode and pictures of the address."""
     source = uuid_or_none(request.GET.get("from", ""))
     task = queries.tasks_for(request.user).filter(pk=source).first() if source else None
-    return remix_of(task) if task else {"prompt": request.GET.get("prompt", "")}
+    if task:
+        return remix_of(task)
+    named = ("mode", "first_asset", "last_asset")
+    return {
+        "prompt": request.GET.get("prompt", ""),
+        "asset": request.GET.getlist("asset"),
+        **{name: request.GET[name] for name in named if name in request.GET},
+    }
 
 
 def feed_context(request: HtmxHttpRequest) -> dict[str, object]:
@@ -194,6 +203,7 @@ def detail_context(request: HtmxHttpRequest, pk: UUID) -> dict[str, object]:
         "places": queries.places_in_line([task]),
         "v": task.changed_at.isoformat(timespec="microseconds"),
         "pace": 2 if timezone.now() - task.created_at < FRESH else 4,
+        "follow_ups": follow_ups(request.user, task),
     }
 
 

@@ -1,5 +1,5 @@
-/* Every listener of the site. Pages work without this file; it makes them quicker to use. Words come from the
-   templates, so nothing here needs translating. */
+/* Every listener of the site but those of the pictures. Pages work without this file; it makes them quicker to use.
+   Words come from the templates, so nothing here needs translating. */
 "use strict";
 
 const one = (selector, root = document) => root.querySelector(selector);
@@ -68,8 +68,6 @@ const clicks = {
   "[data-dismiss]": (button) => button.closest(".toast").remove(),
   "[data-retry]": () => htmx.trigger(document.body, "resume"),
   "[data-copy]": (button) => copy(button),
-  "[data-clear-slot]": (button) => setFiles(one("input[type=file]", button.closest(".slot-box")), []),
-  "[data-swap-slots]": (button) => swapSlots(button.closest("[data-slots]")),
   "[data-use-key]": (button, event) => {
     const key = one("#key");
     if (!key) return;
@@ -118,7 +116,6 @@ on("htmx:afterSwap", (event) => {
 
 on("change", (event) => {
   if (event.target.matches("[data-submit]")) event.target.form.requestSubmit();
-  if (event.target.matches(".slot input")) showPicture(event.target);
 });
 
 /* --- Composer ------------------------------------------------------------------------------------------------- */
@@ -180,59 +177,6 @@ on("htmx:xhr:progress", (event) => {
   bar.hidden = event.detail.loaded === event.detail.total;
   bar.value = event.detail.loaded / event.detail.total;
 });
-
-function showPicture(input) {
-  const box = input.closest(".slot-box");
-  one("img", box)?.remove();
-  const file = input.files[0];
-  one("input[type=hidden]", box).value = "";
-  one("[data-clear-slot]", box).hidden = !file;
-  if (!file) return;
-  const image = Object.assign(new Image(), { src: URL.createObjectURL(file), alt: "" });
-  image.onload = () => URL.revokeObjectURL(image.src);
-  input.before(image);
-}
-function setFiles(input, files) {
-  const transfer = new DataTransfer();
-  for (const file of files) transfer.items.add(file);
-  input.files = transfer.files;
-  showPicture(input);
-}
-function swapSlots(slots) {
-  const [first, last] = all(".slot-box", slots);
-  const [ours, theirs] = [first, last].map((box) => one("input[type=file]", box));
-  const files = [[...ours.files], [...theirs.files]];
-  const kept = [first, last].map((box) => [one("input[type=hidden]", box).value, one("img", box)]);
-  setFiles(ours, files[1]);
-  setFiles(theirs, files[0]);
-  keep(first, ...kept[1]);
-  keep(last, ...kept[0]);
-}
-function keep(box, id, image) {
-  one("input[type=hidden]", box).value = id;
-  if (!id) return;
-  one("input[type=file]", box).before(image);
-  one("[data-clear-slot]", box).hidden = false;
-}
-/* Pictures that are dropped or pasted go into the slot they fall on, then into the free ones. */
-function fill(slots, files, first) {
-  const free = all("input[type=file]", slots).filter((input) => input === first || !input.files.length);
-  if (first) free.sort((a, b) => (b === first) - (a === first));
-  [...files].filter((file) => file.type.startsWith("image/")).forEach((file, i) => free[i] && setFiles(free[i], [file]));
-}
-on("paste", (event) => {
-  const slots = one("[data-slots]");
-  if (slots && event.clipboardData?.files.length) fill(slots, event.clipboardData.files);
-});
-for (const name of ["dragover", "dragleave", "drop"]) {
-  on(name, (event) => {
-    const slot = event.target.closest?.(".slot");
-    if (!slot) return;
-    if (name !== "dragleave") event.preventDefault();
-    slot.classList.toggle("over", name === "dragover");
-    if (name === "drop") fill(slot.closest("[data-slots]"), event.dataTransfer.files, one("input", slot));
-  });
-}
 
 /* --- Previews: muted, one at a time, only for those who have a pointer and no wish for stillness ------------- */
 

@@ -1,4 +1,3 @@
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -23,7 +22,8 @@ from generations.providers.base import (
     Snapshot,
     Unit,
 )
-from generations.providers.vidu import FIELDS, Vidu
+from generations.providers.vidu import Vidu
+from generations.providers.vidu_fields import FIELDS
 from generations.providers.vidu_words import REASONS, STATES
 
 from . import contract
@@ -68,6 +68,15 @@ class TestContract(ProviderContract):
     account = ACCOUNT
     data = DATA
     left_out = {"off_peak": False}
+    state_key = "state"
+    states = {
+        "created": "queued",
+        "queueing": "queued",
+        "processing": "processing",
+        "success": "succeeded",
+        "failed": "failed",
+    }
+    fields = {name for fields in FIELDS.values() for name in fields}
 
     @staticmethod
     def order_of(body: Mapping[str, Any], path: str) -> Order:
@@ -76,7 +85,6 @@ class TestContract(ProviderContract):
 
 def test_registry() -> None:
     assert get("vidu") is PROVIDERS["vidu"]
-    assert list(VIDU.base_urls) == DATA["base_urls"]
     assert all(provider.slug == slug for slug, provider in PROVIDERS.items())
     with pytest.raises(KeyError):
         get("unknown")
@@ -130,6 +138,31 @@ class TestCreate:
     @pytest.mark.parametrize("name", ["model", "payload", "callback_url", "audio", "off_peak", "prompt", "seed"])
     def test_options_cannot_replace_what_is_ours(self, name: str) -> None:
         assert sent(options={name: "theirs"}).get(name) != "theirs"
+
+    @pytest.mark.parametrize(
+        ("name", "value", "modes"),
+        [
+            ("is_rec", True, {Mode.IMAGE, Mode.START_END}),
+            ("audio_type", "speech_only", {Mode.IMAGE, Mode.REFERENCE}),
+            ("style", "anime", {Mode.TEXT}),
+            ("bgm", True, set(MODES)),
+            ("movement_amplitude", "large", set(MODES)),
+            ("watermark", True, set(MODES)),
+            ("wm_position", 1, set(MODES)),
+            ("wm_url", "https://a.example/w.png", set(MODES)),
+            ("meta_data", '{"Label": "1"}', set(MODES)),
+        ],
+    )
+    def test_setting_travels_where_the_mode_takes_it(self, name: str, value: object, modes: set[Mode]) -> None:
+        for mode in MODES:
+            assert sent(mode=mode, audio=True, options={name: value}).get(name) == (value if mode in modes else None)
+
+    @pytest.mark.parametrize("audio", [False, None])
+    def test_kind_of_sound_needs_sound(self, audio: bool | None) -> None:
+        assert "audio_type" not in sent(mode=Mode.IMAGE, audio=audio, options={"audio_type": "all"})
+
+    def test_label_of_the_clip_is_sent_as_text(self) -> None:
+        assert sent(options={"meta_data": {"Label": "1"}})["meta_data"] == '{"Label": "1"}'
 
     def test_two_frames_keep_their_order(self) -> None:
         assert sent(mode=Mode.START_END, images=("b", "a"))["images"] == ["b", "a"]
@@ -328,7 +361,7 @@ class TestSnapshot:
         snapshot = VIDU.read_snapshot(answer(done(creations=[{"id": "1", "url": ""}, {"id": "2", "url": VIDEO}])))
         assert snapshot.state is RemoteState.SUCCEEDED
         assert [(each.position, each.remote_id) for each in snapshot.outputs] == [(1, "2")]
-        assert snapshot.anomaly == "output_without_link: 1 links for 2 results"
+        assert snapshot.anomaly == "output_without_link: 1 of the results came without a link"
 
     @pytest.mark.parametrize(
         ("progress", "percent"),
@@ -337,6 +370,37 @@ class TestSnapshot:
     )  # fmt: skip
     def test_progress(self, progress: object, percent: int | None) -> None:
         assert seen(progress=progress).progress == percent
+
+    def test_watermarked_versions_follow_the_plain_ones(self) -> None:
+        signed = VIDEO.replace("video.mp4", "marked.mp4")
+        creations = [
+            {"id": "1", "url": VIDEO, "cover_url": "https://s3.example/c.jpeg", "watermarked_url": signed},
+            {"id": "2", "url": VIDEO + "&2", "watermarked_url": ""},
+            {"id": "3", "url": VIDEO + "&3", "watermarked_url": signed + "&3"},
+        ]
+        snapshot = VIDU.read_snapshot(answer(done(creations=creations)))
+        assert [(each.position, each.remote_id, each.watermarked) for each in snapshot.outputs] == [
+            (0, "1", False), (1, "2", False), (2, "3", False), (3, "1", True), (5, "3", True),
+        ]  # fmt: skip
+        assert (snapshot.outputs[3].url, snapshot.outputs[3].cover_url) == (signed, "")
+        assert snapshot.outputs[3].expires_at == utc("2026-07-11T12:05:00Z")
+        assert snapshot.anomaly == ""
+
+    @pytest.mark.parametrize("nothing", ["", None, 7, [], "ftp://x"])
+    def test_no_watermark_was_ordered(self, nothing: object) -> None:
+        creations = [{"id": "1", "url": VIDEO, "watermarked_url": nothing}]
+        (output,) = VIDU.read_snapshot(answer(done(creations=creations))).outputs
+        assert not output.watermarked
+
+    def test_watermarked_alone_is_a_result_and_told(self) -> None:
+        snapshot = VIDU.read_snapshot(answer(done(creations=[{"id": "1", "url": "", "watermarked_url": VIDEO}])))
+        assert [(each.position, each.watermarked) for each in snapshot.outputs] == [(1, True)]
+        assert snapshot.anomaly.startswith("output_without_link: ")
+
+    def test_zeroed_figures_of_the_clip_are_no_failure(self) -> None:
+        video = {"duration": 0, "fps": 0, "resolution": None}
+        snapshot = VIDU.read_snapshot(answer(done(creations=[{"id": "1", "url": VIDEO, "video": video}])))
+        assert (snapshot.state, snapshot.anomaly) == (RemoteState.SUCCEEDED, "")
 
     def test_payload_comes_back_as_it_was(self) -> None:
         assert seen(payload="vf1.01JC9Q6Z3V8M.5f2e").payload == "vf1.01JC9Q6Z3V8M.5f2e"
@@ -452,6 +516,13 @@ class TestList:
 
 
 class TestCancel:
+    @pytest.mark.parametrize("name", ["vidu.cancel.ok", "vidu.cancel.refused"])
+    def test_request(self, name: str) -> None:
+        wanted = vector(name)["request"]
+        call = VIDU.build_cancel(ACCOUNT, wanted["body"]["id"])
+        assert (call.kind, call.method, call.body) == (CallKind.CANCEL, wanted["method"], wanted["body"])
+        assert (call.url, dict(call.headers)) == (ACCOUNT.base_url + wanted["path"], wanted["headers"])
+
     @pytest.mark.parametrize("content", [b"{}", b" {\n} ", b"null", b""])
     def test_accepted(self, content: bytes) -> None:
         assert VIDU.read_cancel(answer(content)) is None
@@ -520,12 +591,6 @@ class TestDeadline:
     def test_escaped_and_reordered_query(self) -> None:
         url = "https://a.example/v?X-Amz-Expires=3600&X-Amz-Credential=E%2F1&X-Amz-Date=20260710T120500Z#t"
         assert wire.link_deadline(url) == utc("2026-07-10T13:05:00Z")
-
-
-def test_the_data_holds_no_real_secret() -> None:
-    text = json.dumps(DATA)
-    assert "Token vda_TESTKEY" in text
-    assert text.count("vda_") == text.count("vda_TESTKEY")
 
 
 def test_states_are_the_documented_five() -> None:

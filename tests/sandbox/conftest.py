@@ -14,7 +14,12 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.servers import says, serving
+
+from .pictures import picture_bytes
+
 SPEED = 40
+UNHURRIED = 5
 CLIP_HEIGHT = 72
 ROOT = Path(__file__).resolve().parent.parent.parent
 _numbers = count()
@@ -46,6 +51,13 @@ def running(data: Path, *options: str) -> Iterator[Running]:
 @pytest.fixture(scope="session")
 def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     with running(tmp_path_factory.mktemp("sandbox")) as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
+def unhurried(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """For what must be seen while it lasts, also by a busy machine."""
+    with running(tmp_path_factory.mktemp("unhurried"), "--speed", str(UNHURRIED)) as started:
         yield started
 
 
@@ -102,3 +114,10 @@ def customer(sandbox: Running) -> Iterator[Customer]:
     person = Customer(sandbox.url)
     yield person
     person.http.close()
+
+
+@pytest.fixture(scope="session")
+def picture_url() -> Iterator[str]:
+    """An address from which the sandbox may fetch a picture of 300 by 200."""
+    with serving(says(200, picture_bytes(300, 200), content_type="image/png")) as url:
+        yield f"{url}/a/start.png"

@@ -113,6 +113,31 @@ def test_the_studio_gets_the_earliest_started(books: Books) -> None:
     assert books.next_to_shoot(AFTER) is None
 
 
+def test_early_looks_are_counted_by_task(books: Books) -> None:
+    one, two = books.accept(numbered(1)), books.accept(numbered(2))
+    other = books.accept(replace(numbered(3), account="sandbox-b"))
+    for moment in (1000.0, 1029.9, 1059.95, 1060.0):
+        books.look(one.id, moment, patience_s=30)
+    books.look(two.id, 1000.0, patience_s=30)
+    for moment in (1000.0, 1001.0):
+        books.look(other.id, moment, patience_s=30)
+    pages = books.summary(BEFORE)["vidu"]
+    assert (pages["sandbox-a"]["early_polls"], pages["sandbox-b"]["early_polls"]) == (2, 1)
+    books.reset()
+    again = books.accept(numbered(1))
+    books.look(again.id, 1060.1, patience_s=30)
+    assert books.summary(BEFORE)["vidu"]["sandbox-a"]["early_polls"] == 0
+
+
+def test_an_opening_balance_counts_in_the_vendors_unit(tmp_path: Path) -> None:
+    books = Books(tmp_path / "other.sqlite3", opening_balance=300, units={"vtrix": 50})
+    assert books.account("vidu", "sandbox-a", BEFORE).balance == 300
+    assert books.account("vtrix", "sandbox-a", BEFORE).balance == 15_000
+    with pytest.raises(Overdrawn):
+        books.accept(replace(numbered(1), vendor="vtrix", quote=15_001))
+    books.accept(replace(numbered(1), vendor="vtrix", quote=15_000))
+
+
 def test_marks_are_made_once(books: Books) -> None:
     assert [books.first_time("a"), books.first_time("a"), books.first_time("b")] == [True, False, True]
 

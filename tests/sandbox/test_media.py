@@ -87,6 +87,16 @@ def test_links_die_and_cannot_be_forged(tmp_path: Path) -> None:
     assert Signer(tmp_path / "other").link("", "/x", 1, 1) != signer.link("", "/x", 1, 1)
 
 
+def test_plain_links_die_after_a_day(tmp_path: Path) -> None:
+    signer = Signer(tmp_path / "secret")
+    stamp = signer.stamp(1_000_000.5, "task/1")
+    assert signer.stamp_fault(stamp, "task/1", 1_000_001) == ""
+    assert signer.stamp_fault(stamp, "task/1", 1_086_399) == ""
+    assert signer.stamp_fault(stamp, "task/1", 1_086_400) == "Request has expired"
+    for subject, forged in (("task/2", stamp), ("task/1", stamp[:-1]), ("task/1", f"f{stamp}"), ("task/1", "é-x")):
+        assert signer.stamp_fault(forged, subject, 1_000_001) == "Signature does not match"
+
+
 @pytest.fixture(scope="module")
 def links(sandbox: Running) -> Iterator[dict[str, str]]:
     customer = Customer(sandbox.url)

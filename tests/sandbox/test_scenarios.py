@@ -8,7 +8,7 @@ import pytest
 
 from generations.sandbox.scenarios import SCENARIOS
 
-from .conftest import SPEED, Customer
+from .conftest import SPEED, Customer, Running
 
 pytestmark = pytest.mark.route
 
@@ -62,7 +62,7 @@ def test_lost500_is_booked(customer: Customer) -> None:
     ("word", "code"), [("violation", "CreationPolicyViolation"), ("fail", ""), ("crash", "InternalServiceFailure")]
 )
 def test_failed_at_the_end(customer: Customer, word: str, code: str) -> None:
-    task_id = customer.made(prompt=f"[{word}]")
+    task_id = customer.made(prompt=f"[{word}] [slow]")
     customer.until(task_id, lambda answer: answer["state"] == "processing")
     answer = customer.finished(task_id)
     assert (answer["state"], answer["err_code"], answer["credits"]) == ("failed", code, 0)
@@ -88,7 +88,8 @@ def test_unknown_state(customer: Customer) -> None:
     assert seen.index("processing") > seen.index(strange.pop())
 
 
-def test_success_without_a_link(customer: Customer) -> None:
+def test_success_without_a_link(unhurried: Running) -> None:
+    customer = Customer(unhurried.url)
     task_id = customer.made(prompt="[nourl]")
     assert customer.finished(task_id)["creations"] == []
     later = customer.until(task_id, lambda answer: bool(answer["creations"]))

@@ -198,8 +198,8 @@ def test_the_balance_ends(customer: Customer) -> None:
     dear = {"model": "viduq3-pro", "resolution": "1080p", "duration": 16, "off_peak": False}
     quote = 24 * 16
     for _ in range(10_000 // quote):
-        customer.made(prompt="[fail] dear", **dear)
-    assert reason(customer.create(prompt="[fail] dear", **dear)) == "CreditInsufficient"
+        customer.made(prompt="[fail] [slow] dear", **dear)
+    assert reason(customer.create(prompt="[fail] [slow] dear", **dear)) == "CreditInsufficient"
     assert len(customer.books()["tasks"]) == 26
 
 
@@ -207,7 +207,7 @@ def test_the_balance_ends(customer: Customer) -> None:
 
 
 def test_the_life_of_a_task(customer: Customer) -> None:
-    task_id = customer.made(payload="vf1.abc", duration=2)
+    task_id = customer.made(prompt="A boat [slow]", payload="vf1.abc", duration=2)
     first = customer.query(task_id)
     assert first == {
         "id": task_id,
@@ -275,7 +275,7 @@ def test_cancel_while_waiting(customer: Customer) -> None:
 
 
 def test_cancel_too_late(customer: Customer) -> None:
-    task_id = customer.made()
+    task_id = customer.made(prompt="A boat [slow]")
     customer.until(task_id, lambda answer: answer["state"] == "processing")
     answer = cancel(customer, task_id)
     assert reason(answer) == "BadRequest"

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from generations.sandbox.vidu_fields import FIELDS, MODES, OFFERS, PAYLOAD_MAX, Ask, BadField, read_ask
+from generations.sandbox.fields import MODES, PAYLOAD_MAX, Ask, BadField
+from generations.sandbox.vidu_fields import FIELDS, OFFERS, read_ask
 from generations.sandbox.vidu_prices import quote
 
 A, B = "https://a.example/1.png", "https://a.example/2.png"

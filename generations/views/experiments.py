@@ -1,0 +1,53 @@
+"""Vidu's other services, where a key has them switched on: more of a clip, and scene templates."""
+
+from uuid import UUID
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.http import Http404, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_http_methods, require_POST
+
+from generations import lifecycle, queries
+from generations.forms.experiments import FORMS, ExperimentForm, follow_ups, template_form
+from generations.providers.base import Mode
+from generations.views.frame import HtmxHttpRequest
+from generations.views.tasks import detail_context
+
+
+@login_required
+@require_POST
+def task_follow_up(request: HtmxHttpRequest, pk: UUID, mode: str) -> HttpResponse:
+    """Upscale or extend a clip; what is wrong is said beside its form on the clip's page."""
+    task = queries.get_task(request.user, pk)
+    blank = follow_ups(request.user, task).get(Mode(mode)) if mode in FORMS else None
+    if blank is None:
+        raise Http404("not offered for this clip")
+    form = FORMS[Mode(mode)](request.POST, user=request.user, offers=blank.offers, creation=blank.creation)
+    if not form.is_valid():
+        context = detail_context(request, pk)
+        context["follow_ups"] = {**follow_ups(request.user, task), Mode(mode): form}
+        return render(request, "generations/task_detail.html", context, status=422)
+    return _save(request, form)
+
+
+@login_required
+@require_http_methods(["GET", "HEAD", "POST"])
+def template_create(request: HtmxHttpRequest) -> HttpResponse:
+    sent = request.method == "POST"
+    form = template_form(request.user, *((request.POST, request.FILES) if sent else ()))
+    if form is None:
+        raise Http404("no key offers templates")
+    if sent and form.is_valid():
+        return _save(request, form)
+    return render(request, "generations/template_create.html", {"form": form}, status=422 if sent else 200)
+
+
+def _save(request: HtmxHttpRequest, form: ExperimentForm) -> HttpResponse:
+    try:
+        [task] = form.save()
+    except lifecycle.RequestIdTaken:
+        raise Http404("sent by somebody else") from None
+    messages.success(request, _("Queued 1 video"))
+    return redirect("task-detail", pk=task.pk)

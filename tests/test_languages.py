@@ -134,6 +134,7 @@ def test_templates_hold_no_bare_english() -> None:
         for pattern in (
             r"\{% comment %\}.*?\{% endcomment %\}",
             r"\{%\s*blocktranslate.*?endblocktranslate\s*%\}",
+            r"\{% block (bodyclass|coltype) %\}.*?\{% endblock %\}",  # classes
             r"\{%.*?%\}|\{\{.*?\}\}",
             r"<!doctype[^>]*>",
             r"<[^<>]*>",
@@ -311,4 +312,10 @@ def test_chinese_has_room_and_is_read_as_chinese() -> None:
 
 def test_values_of_settings_are_words() -> None:
     with translation.override("zh-hans"):
-        assert [option_value(value) for value in (True, False, "anime", "auto", 7)] == ["开", "关", "动漫", "自动", "7"]
+        assert [option_value(value, "style") for value in (True, False, "anime", "auto", 7)] == [
+            "开",
+            "关",
+            "动漫",
+            "自动",
+            "7",
+        ]

@@ -56,7 +56,7 @@ def source_words(line: stock.Line) -> str:
         return _("hidden")
     if line.added is None:
         return _("shipped")
-    return _("corrected") if line.added.like in ("", line.added.model) else _("added")
+    return _("corrected") if line.added.like in ("", line.added.model) else _("one more")
 
 
 def headings() -> list[str]:

@@ -1,6 +1,7 @@
 """What ``#params`` shows, as plain values."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from decimal import Decimal
 
 from generations.providers.base import Money
 from generations.providers.catalog import Estimate, Offer
@@ -70,7 +71,13 @@ class Cost:
     def about(self) -> Money | None:
         """What the total is worth in money, where a rate is known and the price is not money already."""
         rate, total = self.each.rate if self.each else None, self.total
-        return rate.of(total) if rate and total and total.unit is not rate.worth.unit else None
+        worth = rate.of(total) if rate and total and total.unit is not rate.worth.unit else None
+        return replace(worth, amount=_rounded(worth.amount)) if worth else None
+
+
+def _rounded(amount: Decimal) -> Decimal:
+    """Hundredths, as money is spoken of; very small amounts keep what they have."""
+    return amount.quantize(Decimal("0.01")) if amount >= 1 / Decimal(10) else amount
 
 
 @dataclass(frozen=True, slots=True)

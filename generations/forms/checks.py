@@ -25,9 +25,9 @@ def settings_problems(offer: Offer, asked: Mapping[str, Any]) -> Iterator[Proble
     yield from _prompt(offer, asked.get("prompt") or "")
     yield from _seed(offer, asked.get("seed"), asked.get("count") or 1)
     yield from _sizes(offer, asked)
+    yield from _switches(offer, asked)
     for name in rules.WORDS:
         yield from _one_of(offer, name, asked.get(name) or "")
-    yield from _switches(offer, asked)
     yield from _depending(offer, asked)
 
 

@@ -173,21 +173,21 @@ def test_pictures_stay_when_options_models_and_modes_change(page: Page, browser_
     expect(slots.locator("[data-left-out-note]")).to_be_hidden()
 
 
-def test_fewer_places_leave_pictures_out_and_say_so(page: Page, browser_house: House) -> None:
-    slots = with_references(page, browser_house, 7)
-    options = page.locator("#model option:not([disabled])").all()
-    for model in [option.get_attribute("value") for option in options]:
-        with renewed(page):
-            page.locator("#model").select_option(model)
-        expect(page.locator("#model")).to_have_value(model or "")
-        slots = page.locator("[data-slots]")
-        places = slots.locator(".slot-box").count()
-        kept = min(places, 7)
-        expect(slots.locator("[data-filled]")).to_have_count(kept)
-        assert len(sent(page)) == kept
-        if kept < 7:
-            note = f"Only {places} pictures fit here. Left out: {7 - kept}."
-            expect(slots.locator("[data-left-out-note]")).to_have_text(note)
+def test_fewer_places_leave_pictures_out_and_more_bring_them_back(page: Page, browser_house: House) -> None:
+    slots = with_references(page, browser_house, 6)
+    key = page.locator("#key")
+    before = key.input_value()
+    fewer = key.locator("option", has_text="UniAll").first.get_attribute("value")
+    with renewed(page):
+        key.select_option(fewer)
+    note = slots.locator("[data-left-out-note]")
+    expect(note).to_have_text("Only 4 pictures fit here. Left out: 2.")
+    expect(page.locator("#say")).to_contain_text("Left out: 2.")
+    assert names(slots) == sent(page) == ["1.jpg", "2.jpg", "3.jpg", "4.jpg"]
+    with renewed(page):
+        key.select_option(before)
+    expect(note).to_be_hidden()
+    assert names(slots) == sent(page) == [f"{number}.jpg" for number in range(1, 7)]
 
 
 def test_pictures_are_dropped_and_pasted(page: Page, browser_house: House) -> None:

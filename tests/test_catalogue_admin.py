@@ -172,7 +172,7 @@ class TestOverview:
         PriceRow.objects.create(price_list=listed, model="viduq4", per_clip=3)
         page = desk.get(reverse(OVERVIEW))
         rows = self.rows(page)
-        for entry, source in ((hidden, "hidden"), (added, "added"), (changed, "corrected")):
+        for entry, source in ((hidden, "hidden"), (added, "one more"), (changed, "corrected")):
             row = rows["Vidu", "Text", entry.model]
             assert (row.source, row.links) == (source, [reverse(CHANGE, args=[entry.pk])])
             assert row.links[0] in page.content.decode()

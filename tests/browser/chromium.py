@@ -1,8 +1,10 @@
 """Debian's Chromium for tests: nothing is downloaded, nothing outside loopback is asked."""
 
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 
-from playwright.sync_api import Browser, Page, Playwright
+from playwright.sync_api import Browser, Page, Playwright, expect
 
 from tests.house import PASSWORD
 
@@ -28,3 +30,11 @@ def sign_in(page: Page, url: str, username: str = "demo") -> None:
     page.fill("[name=password]", PASSWORD)
     page.click("main form button")
     page.wait_for_url(f"{url}/")
+
+
+@contextmanager
+def renewed(page: Page) -> Iterator[None]:
+    """What happens within makes the page ask for other options; afterwards they are there and settled."""
+    page.evaluate("document.getElementById('params').dataset.old = 'yes'")
+    yield
+    expect(page.locator("#params:not([data-old], .htmx-settling)")).to_be_attached(timeout=20_000)

@@ -2,8 +2,6 @@
 
 import io
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +10,7 @@ from axe_playwright_python.sync_playwright import Axe
 from PIL import Image
 from playwright.sync_api import Browser, Locator, Page, expect
 
-from tests.browser.chromium import sign_in
+from tests.browser.chromium import renewed, sign_in
 from tests.factories import picture_bytes
 from tests.house import House
 
@@ -34,14 +32,6 @@ def file(name: str, *, width: int = 320, height: int = 180, colour: str = COLOUR
 
 def files(number: int) -> Any:
     return [file(f"{place + 1}.jpg", colour=COLOURS[place]) for place in range(number)]
-
-
-@contextmanager
-def renewed(page: Page) -> Iterator[None]:
-    """What happens within makes the page ask for other options; afterwards they are there and settled."""
-    page.evaluate("document.getElementById('params').dataset.old = 'yes'")
-    yield
-    expect(page.locator("#params:not([data-old], .htmx-settling)")).to_be_attached(timeout=20_000)
 
 
 def choose_mode(page: Page, mode: str) -> Locator:

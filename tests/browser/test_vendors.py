@@ -8,7 +8,7 @@ from playwright.sync_api import Locator, Page, expect
 
 from generations.providers import PROVIDERS, catalog
 from generations.providers.base import MODES, Mode
-from tests.browser.chromium import sign_in
+from tests.browser.chromium import renewed, sign_in
 from tests.factories import picture_bytes
 from tests.house import House
 
@@ -22,7 +22,7 @@ def choose_vendor(page: Page, slug: str) -> None:
     """By the key of the demo that belongs to it."""
     name = PROVIDERS[slug].name
     option = page.locator("#key option", has_text=f"· {name}")
-    with page.expect_response(re.compile("/composer/params/")):
+    with renewed(page):
         page.select_option("#key", option.get_attribute("value"))
     expect(page.locator("#key option:checked")).to_contain_text(name)
 
@@ -30,7 +30,7 @@ def choose_vendor(page: Page, slug: str) -> None:
 def choose_mode(page: Page, mode: Mode) -> None:
     radio = page.locator(f"[name=mode][value={mode}]")
     if not radio.is_checked():
-        with page.expect_response(re.compile("/composer/params/")):
+        with renewed(page):
             page.locator("label", has=radio).click()
     expect(page.locator(f"[name=mode][value={mode}]")).to_be_checked()
 
@@ -45,7 +45,7 @@ def shortest(page: Page) -> None:
     """The shortest clip at the lowest resolution that this model takes."""
     for name in ("resolution", "duration"):
         choice = page.locator(f"#params [name={name}]:not([disabled])")
-        with page.expect_response(re.compile("/composer/params/")):
+        with renewed(page):
             if choice.first.evaluate("each => each.tagName") == "SELECT":
                 values = choice.first.locator("option:not([disabled])").evaluate_all("all => all.map(o => o.value)")
                 # 0 lets the vendor choose
@@ -108,7 +108,8 @@ def test_the_comparison_quotes_and_switches(page: Page, browser_house: House) ->
 def test_a_switch_of_the_model_says_what_it_changed(page: Page, browser_house: House) -> None:
     sign_in(page, browser_house.url)
     choose_vendor(page, "vidu")
-    page.select_option("#duration", "16")
+    with renewed(page):
+        page.select_option("#duration", "16")
     expect(page.locator("#estimate output")).to_contain_text("176")
     page.select_option("#model", "viduq2")
     note = "Duration changed from 16 s to 10 s: Vidu Q2 takes 1–10 s."

@@ -8,7 +8,7 @@ from typing import TypedDict
 from django.db.models import Q, QuerySet, Sum
 from django.utils import timezone
 
-from generations.models import EntryKind, EntrySource, ProviderKey, Task, UsageEntry
+from generations.models import EntryKind, EntrySource, ProviderKey, Task, TaskState, UsageEntry
 from generations.providers.base import Money
 
 SPENT = (EntryKind.SETTLE, EntryKind.REFUND, EntryKind.EXTERNAL, EntryKind.ADJUST)
@@ -71,12 +71,13 @@ def _entries(task: Task, kind: EntryKind) -> QuerySet[UsageEntry]:
 def budget_left(key: ProviderKey) -> Decimal | None:
     """What this month's budget of a key still allows, in the vendor's unit; None without a budget.
 
-    What is held counts as used, also from before the month: it will be spent in it. Never below zero.
+    What is held for open tasks counts as used, also from before the month: it will be spent in it. A hold that a
+    silent vendor left behind counts in its own month alone. Never below zero.
     """
     if key.monthly_budget is None:
         return None
     month = timezone.now().astimezone(UTC).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
-    counted = Q(kind__in=HELD) | Q(kind__in=SPENT, at__gte=month)
+    counted = Q(kind__in=(*HELD, *SPENT), at__gte=month) | Q(kind__in=HELD, task__state__in=TaskState.open())
     rows = UsageEntry.objects.filter(counted, key=key, unit=key.translator.unit)
     used = rows.aggregate(sum=Sum("amount"))["sum"] or Decimal(0)
     return max(Decimal(0), key.monthly_budget - used)

@@ -176,7 +176,11 @@ class _Version:
         named = {row.resolution: _figures(row) for row in rows if row.mode == offer.mode}
         if "" not in named:
             named = {row.resolution: _figures(row) for row in rows if not row.mode} | named
-        return Tariff(Entered(named), self.source, rate=self.rate) if named else None
+        if not named:
+            return None
+        shipped = offer.tariff if offer.tariff and offer.tariff.source.unit is self.source.unit else None
+        extras = (shipped.audio_extra, shipped.is_rec_extra) if shipped else (0, 0)
+        return Tariff(Entered(named), self.source, *extras, rate=self.rate)
 
 
 def _figures(row: PriceRow) -> Figures:

@@ -58,7 +58,9 @@ def name_uncertain() -> int:
 def look_for_lost() -> int:
     """Queue the search for creates whose answer was lost, ever more rarely, as long as the vendor lists them."""
     now = timezone.now()
+    listing = [slug for slug, provider in PROVIDERS.items() if provider.can_list]
     lost = Attempt.objects.filter(state=AttemptState.UNKNOWN, task__state=TaskState.UNCERTAIN, next_look_at__lte=now)
+    lost = lost.filter(provider__in=listing)
     for attempt in lost:
         pause = min(LOOK_AGAIN * 2 ** min(attempt.looks, 10), LOOK_AGAIN_AT_MOST)
         Attempt.objects.filter(pk=attempt.pk).update(next_look_at=now + pause, looks=attempt.looks + 1)

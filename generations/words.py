@@ -150,17 +150,25 @@ _LOST = FailureWords(
     _AGAIN,
     "again",
 )
+_UNLISTED = FailureWords(
+    gettext_lazy("The vendor's answer was lost"),
+    gettext_lazy("The clip may be under way and may be charged, so it is not sent a second time."),
+    gettext_lazy("This vendor has no list to look it up in: an administrator can look in the vendor's console."),
+    "",
+)
 # Why we ourselves gave up on a call, by failure code; what a vendor said stays in its own words.
 _OUR_REASONS: dict[str, Text] = {
     "secret_unreadable": gettext_lazy("The key's secret cannot be decrypted."),
     "input_missing": gettext_lazy("An input image is missing."),
     "no_remote_id": gettext_lazy("The vendor never named this task."),
     "worker_died": gettext_lazy("The worker stopped before the answer came."),
+    "success_without_output": gettext_lazy("The vendor says success and never gave a link."),
 }
 EVENTS: dict[str, Text] = {
     "cancel-asked": gettext_lazy("Cancelling was asked for"),
     "cancel-accepted": gettext_lazy("The vendor agreed to cancel"),
     "cancel-refused": gettext_lazy("The vendor did not cancel"),
+    "success_without_output": gettext_lazy("The vendor says success and gives no link yet"),
 }
 _KEY_WAITS: dict[str, Text] = {
     KeyProblem.AUTH: gettext_lazy("Held back: the vendor does not accept the key “%(key)s”"),
@@ -173,6 +181,8 @@ def failure_words(task: Task) -> FailureWords | None:
     if task.state == TaskState.LOST:
         return _LOST
     if task.state in (TaskState.FAILED, TaskState.UNCERTAIN):
+        if task.state == TaskState.UNCERTAIN and not task.key.translator.can_list:
+            return _UNLISTED
         return FAILURES.get(task.failure_class, FAILURES[FailureClass.PROVIDER_UNKNOWN])
     return None
 
@@ -180,6 +190,8 @@ def failure_words(task: Task) -> FailureWords | None:
 def standing(task: Task, place: int | None = None) -> Standing:
     """``place`` is the task's place in line, if it is known and it waits."""
     words = STATES[task.state]
+    if task.state == TaskState.UNCERTAIN and not task.key.translator.can_list:
+        return Standing(_("Unclear whether it was taken"), words.tone, "none", reason=str(_UNLISTED.body))
     if task.state == TaskState.WAITING:
         tone = words.tone if task.key.takes_new_work else "warn"
         return Standing(str(words.word), tone, words.bar, place_words(place) if place else "", why_waiting(task))

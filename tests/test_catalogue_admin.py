@@ -14,6 +14,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from generations.admin import prices
+from generations.admin.entry_form import EntryForm
 from generations.models import CatalogueEntry, PriceList, PriceRow, User
 from generations.providers import PROVIDERS
 from generations.stock import stock_of
@@ -341,3 +342,37 @@ class TestPriceList:
             make_list(f"list-{number}")
         with django_assert_max_num_queries(8):
             desk.get(reverse(LISTS))
+
+
+TIERS = {"provider": "dataeyes", "mode": "img2video", "action": "add", "model": "house-tier", "like": "viduq2-turbo"}
+
+
+@pytest.mark.django_db
+class TestWhatAnIdTells:
+    """An entry must not sell what the vendor cannot be told of."""
+
+    def test_a_fixed_tier_needs_one_value_of_all_it_tells(self) -> None:
+        fixed = {**TIERS, "wire_model": "viduq2-turbo-720p-5s"}
+        assert "Put {resolution} into the id" in EntryForm(fixed).errors["wire_model"][0]
+        assert "Put {duration} into the id" in EntryForm({**fixed, "resolutions": "720p"}).errors["wire_model"][0]
+        assert not EntryForm({**fixed, "resolutions": "720p", "durations": "5"}).errors
+
+    def test_an_off_peak_id_needs_its_braces(self) -> None:
+        asked = {"provider": "uniall", "mode": "text2video", "action": "add", "model": "house", "like": "viduq3-pro"}
+        peak = EntryForm({**asked, "wire_model": "viduq3p-{resolution}"})
+        assert "{off_peak}" in peak.errors["wire_model"][0]
+        assert not EntryForm({**asked, "wire_model": "viduq3p-{resolution}{off_peak}"}).errors
+
+    @pytest.mark.parametrize(
+        ("provider", "like", "field", "value"),
+        [
+            ("vtrix", "viduq2", "off_peak", "true"),
+            ("uniall", "viduq3-mix", "off_peak", "true"),
+            ("xingchao", "viduq3-pro", "audio", "optional"),
+            ("xingchao", "viduq3-pro", "bgm", "default_on"),
+        ],
+    )
+    def test_a_switch_that_would_not_be_sent_is_refused(self, provider: str, like: str, field: str, value: str) -> None:
+        mode = "reference2video" if like == "viduq3-mix" else "text2video"
+        asked = {"provider": provider, "mode": mode, "action": "add", "model": like, field: value}
+        assert "would not be sent" in EntryForm(asked).errors[field][0]

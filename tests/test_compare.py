@@ -10,8 +10,9 @@ from django.utils import timezone
 from generations.forms import GenerateForm, compare
 from generations.forms.compare import Quote
 from generations.history import History, histories
-from generations.models import CatalogueEntry, PriceList, PriceRow, ProviderKey, Task, TaskState, User
-from tests.factories import make_key, make_task
+from generations.models import PriceList, PriceRow, ProviderKey, Task, TaskState, User
+from generations.providers import PROVIDERS
+from tests.factories import make_asset, make_key, make_task
 from tests.views.pages import htmx, signed_in
 
 KIND = ("vidu", "viduq3-turbo", "text2video")
@@ -55,18 +56,62 @@ def test_a_list_of_administrators_changes_the_quote(alice: User, key: ProviderKe
     assert (cost.total.amount, cost.about.amount, cost.about.unit.value) == (Decimal("14.0"), Decimal("0.14"), "usd")
 
 
-def test_who_lacks_the_model_says_so(alice: User, key: ProviderKey) -> None:
-    CatalogueEntry.objects.create(provider="vidu", mode="text2video", model="viduq3-pro", action="hide")
-    make_key("Other", "sandbox-another-key-0003")
-    form = GenerateForm(user=alice, initial={"mode": "text2video", "model": "viduq3-turbo", "key": str(key.pk)})
-    # the form's own stock still has the model, the other key's has not
-    pro = next(o for o in form.params.models if o.value == "viduq3-turbo")
-    assert pro.checked
-    CatalogueEntry.objects.create(provider="vidu", mode="text2video", model="viduq3-turbo", action="hide")
-    fresh = GenerateForm(user=alice, initial={"mode": "text2video", "model": "viduq3-turbo", "key": str(key.pk)})
-    assert fresh.params.offer is not None
-    assert fresh.params.offer.model not in ("viduq3-turbo", "viduq3-pro")
-    assert any("Model changed" in note for note in fresh.params.notes)
+@pytest.fixture
+def everywhere(key: ProviderKey) -> dict[str, ProviderKey]:
+    """A key at each vendor, on this machine."""
+    others = {
+        slug: make_key(f"At {slug}", f"sandbox-{slug}-key", provider=slug) for slug in PROVIDERS if slug != "vidu"
+    }
+    return {"vidu": key, **others}
+
+
+def reasons(user: User, everywhere: dict[str, ProviderKey], **initial: Any) -> dict[str, str]:
+    """Why each vendor cannot do it; "" for one that can."""
+    found = quotes(user, key=str(everywhere["vidu"].pk), **initial)
+    return {slug: found[key.label].reason for slug, key in everywhere.items()}
+
+
+def test_whoever_sells_the_model_can_do_a_plain_request(alice: User, everywhere: dict[str, ProviderKey]) -> None:
+    assert set(reasons(alice, everywhere).values()) == {""}
+    assert quotes(alice)["At xingchao"].note == "XingChaoYiQing decides about sound itself."
+
+
+def test_who_lacks_the_model_says_so(alice: User, everywhere: dict[str, ProviderKey]) -> None:
+    found = reasons(alice, everywhere, model="viduq1")
+    assert found["vidu"] == found["dataeyes"] == found["vtrix"] == ""
+    assert found["uniall"] == found["xingchao"] == "Vidu Q1 is not offered for “Text” here."
+
+
+def test_defaults_are_no_wishes(alice: User, everywhere: dict[str, ProviderKey]) -> None:
+    """Vidu's references have a kind of sound and Q1 has styles: what nobody chose excludes nobody."""
+    assert reasons(alice, everywhere, mode="reference2video")["uniall"] == ""
+    assert reasons(alice, everywhere, model="viduq1", style="general", movement_amplitude="auto")["vtrix"] == ""
+    assert "Style" in reasons(alice, everywhere, model="viduq1", style="anime")["vtrix"]
+
+
+@pytest.mark.parametrize(
+    ("wish", "said"),
+    [
+        ({"seed": "7"}, "takes no seed"),
+        ({"meta_data": '{"Label": "AI"}'}, "takes no origin label"),
+        ({"watermark": "on"}, "adds no watermark"),
+        ({"off_peak": "on"}, "not offered off-peak"),
+    ],
+    ids=str,
+)
+def test_what_a_vendor_lacks_is_its_reason(
+    alice: User, everywhere: dict[str, ProviderKey], wish: dict[str, str], said: str
+) -> None:
+    found = reasons(alice, everywhere, **wish)
+    assert said in found["xingchao"]
+    assert found["vidu"] == ""
+
+
+def test_pictures_beyond_a_vendors_limit_are_its_reason(alice: User, everywhere: dict[str, ProviderKey]) -> None:
+    kept = [str(make_asset(alice, colour=f"#{40 * shade:02x}2060").pk) for shade in range(6)]
+    found = reasons(alice, everywhere, mode="reference2video", asset=kept)
+    assert "takes only 4 pictures" in found["uniall"]
+    assert found["vidu"] == found["dataeyes"] == ""
 
 
 def test_history_has_the_median_and_the_failures_of_the_vendor(alice: User, key: ProviderKey) -> None:

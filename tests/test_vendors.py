@@ -11,12 +11,25 @@ from django.core import signing
 from django.test import Client
 from django.utils import timezone
 
-from generations import dispatch, lifecycle, polling
+from generations import dispatch, ledger, lifecycle, polling, sweep
+from generations.forms import GenerateForm
+from generations.lifecycle.copies import Kept
 from generations.models import Asset, Attempt, PriceList, PriceRow, ProviderKey, Task, TaskState, UsageEntry, User
 from generations.providers import PROVIDERS, catalog
-from generations.providers.base import Mode, Money, Output, RemoteState, Snapshot, Unit
+from generations.providers.base import (
+    Answer,
+    AnswerLost,
+    FailureClass,
+    Mode,
+    Money,
+    Output,
+    Refused,
+    RemoteState,
+    Snapshot,
+    Unit,
+)
 from generations.stock import stock_of
-from tests.factories import make_asset, make_key, make_task
+from tests.factories import make_asset, make_creation, make_key, make_task
 from tests.test_lifecycle import press
 from tests.views.pages import htmx, signed_in
 
@@ -189,3 +202,96 @@ class TestCancel:
         task = make_task(alice, key=make_key("Waiting", provider="vtrix"), unit="usd")
         html = signed_in(alice).post(f"/tasks/{task.pk}/cancel/", headers=htmx()).content.decode()
         assert "Nothing is charged" in html
+
+
+class TestSilence:
+    """Vendors that say little: no charge, no link, no list."""
+
+    def test_a_hold_that_nobody_settled_counts_in_its_month_alone(
+        self, alice: User, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        key = make_key("Budget", provider="vtrix", monthly_budget=Decimal(5))
+        prices = PriceList.objects.create(provider="vtrix", name="vtrix-test", unit="usd")
+        PriceRow.objects.create(price_list=prices, model="viduq3-pro", per_second=Decimal(1))
+        [task] = press(alice, key, offer=stock_of(key).get("viduq3-pro", Mode.TEXT))
+        assert ledger.budget_left(key) == 0
+        later = timezone.now() + timedelta(days=40)
+        monkeypatch.setattr(ledger.timezone, "now", lambda: later)
+        assert ledger.budget_left(key) == 0, "an open task will be paid for in this month"
+        Task.objects.filter(pk=task.pk).update(state=TaskState.FAILED)
+        assert ledger.budget_left(key) == 5
+
+    def test_a_budget_in_another_unit_is_not_compared(self, alice: User) -> None:
+        key = make_key("Budget", provider="vtrix", monthly_budget=Decimal(5))
+        prices = PriceList.objects.create(provider="vtrix", name="vtrix-yuan", unit="cny")
+        PriceRow.objects.create(price_list=prices, model="viduq3-pro", per_second=Decimal(100))
+        asked = {"mode": "text2video", "model": "viduq3-pro", "prompt": "x", "key": str(key.pk)}
+        assert not GenerateForm(asked, user=alice).errors
+
+    def test_success_without_a_link_ends_after_a_day_with_the_charge_open(self, alice: User) -> None:
+        task = make_task(alice, state="processing")
+        odd = Snapshot("1", RemoteState.PROCESSING, "success", anomaly="success_without_output: no link")
+        lifecycle.observe(task, odd)
+        assert lifecycle.observe(task, odd) is False
+        task.events.filter(kind="success_without_output").update(at=timezone.now() - timedelta(hours=25))
+        assert lifecycle.observe(task, odd)
+        assert (task.state, task.failure_class, task.charge) == (TaskState.FAILED, "provider_transient", None)
+        assert task.events.filter(kind="success_without_output").count() == 1
+
+    def test_a_lost_answer_is_not_looked_up_where_nothing_lists(self, alice: User) -> None:
+        key = make_key("No list", provider="vtrix")
+        task = make_task(alice, key=key, state="uncertain", unit="usd", failure_class="ambiguous_submit")
+        Attempt.objects.update(state="unknown", next_look_at=timezone.now() - timedelta(hours=1))
+        assert sweep.look_for_lost() == 0
+        page = signed_in(alice).get(f"/tasks/{task.pk}/").content.decode()
+        assert "Unclear whether it was taken" in page
+        assert "console" in page
+        assert "this clip will be made" not in page
+
+    def test_a_zero_that_stands_for_nothing_is_no_charge(self) -> None:
+        body = {"id": "1", "state": "success", "credits": 0, "creations": [{"id": "2", "url": "https://a.example/v"}]}
+        answer = Answer(200, {}, json.dumps(body).encode())
+        assert PROVIDERS["dataeyes"].read_snapshot(answer).charge is None
+        failed = Answer(200, {}, json.dumps(body | {"state": "failed"}).encode())
+        assert PROVIDERS["dataeyes"].read_snapshot(failed).charge == Money(Decimal(0), Unit.CREDIT)
+
+
+class TestRefusals:
+    @pytest.mark.parametrize("slug", PROVIDERS)
+    @pytest.mark.parametrize("status", [408, 409, 499])
+    @pytest.mark.parametrize("text", ["request rejected by policy", "insufficient balance", "no available channel"])
+    def test_no_text_makes_an_unclear_create_clear(self, slug: str, status: int, text: str) -> None:
+        answer = Answer(status, {}, json.dumps({"error": {"message": text, "code": "rate_limit_exceeded"}}).encode())
+        with pytest.raises(AnswerLost) as caught:
+            PROVIDERS[slug].read_receipt(answer)
+        assert caught.value.failure.cls is FailureClass.AMBIGUOUS_SUBMIT
+
+    @pytest.mark.parametrize("slug", [slug for slug in PROVIDERS if slug != "vidu"])
+    @pytest.mark.parametrize(("status", "cls"), [(401, "account_auth"), (429, "throttled"), (400, "content_policy")])
+    def test_the_word_rejected_decides_only_where_the_status_does_not(self, slug: str, status: int, cls: str) -> None:
+        answer = Answer(status, {}, json.dumps({"error": {"message": "Request rejected", "code": ""}}).encode())
+        with pytest.raises(Refused) as caught:
+            PROVIDERS[slug].read_receipt(answer)
+        assert caught.value.failure.cls == cls
+
+
+class TestWatermarked:
+    def test_the_clip_is_ready_whatever_becomes_of_its_second_version(self, alice: User) -> None:
+        task = make_task(alice, state="archiving")
+        clip = make_creation(task, state="pending")
+        marked = make_creation(task, state="pending", watermarked=True)
+        copy = Kept("clips/a.mp4", "0" * 64, 1, "posters/a.jpg", "0" * 64, 16, 9, 1.0, 24.0, False)
+        assert lifecycle.kept(clip, copy)
+        task.refresh_from_db()
+        assert task.state == TaskState.SUCCEEDED
+        assert lifecycle.lost(marked, "gone")
+        task.refresh_from_db()
+        assert task.state == TaskState.SUCCEEDED
+
+    def test_without_its_clip_a_second_version_saves_nothing(self, alice: User) -> None:
+        task = make_task(alice, state="archiving")
+        clip = make_creation(task, state="pending")
+        make_creation(task, watermarked=True)
+        lifecycle.lost(clip, "gone")
+        task.refresh_from_db()
+        assert task.state == TaskState.LOST

@@ -67,9 +67,47 @@ class EntryForm(forms.ModelForm[CatalogueEntry]):
             problem = "" if value in ("", None) else check(value, alike)
             if problem:
                 self.add_error(field, problem)
+        for field in ("audio", "bgm", "off_peak"):
+            if problem := unsendable(field, cleaned.get(field), cleaned.get("wire_model") or alike.wire_model, alike):
+                self.add_error(field, problem)
+        if not self.errors and (problem := self._tier_open(cleaned, alike)):
+            self.add_error("wire_model", problem)
         problem = wrong_id(cleaned.get("wire_model", ""), cleaned["model"], alike)
         if problem and "wire_model" not in self.errors:
             self.add_error("wire_model", problem)
+
+    def _tier_open(self, cleaned: dict[str, Any], alike: Offer) -> str:
+        """An id without the braces of its like names one tier: then there must be one value to choose, not several."""
+        pattern = cleaned.get("wire_model") or alike.wire_model
+        entry = CatalogueEntry(**{name: cleaned.get(name) for name in FIELDS if cleaned.get(name) not in (None, "")})
+        offer = stock.added_offer(entry, [alike])
+        if offer is None:
+            return ""
+        choices = {
+            "resolution": offer.resolutions,
+            "duration": offer.durations,
+            "off_peak": (False, True) if offer.off_peak else (False,),
+        }
+        for name, values in choices.items():
+            braces = f"{{{name}}}"
+            if braces in alike.wire_model and braces not in pattern and len(values) > 1:
+                sentence = _(
+                    "This vendor's ids tell the %(setting)s. Put %(braces)s into the id, or offer one value only."
+                )
+                return sentence % {"setting": rules.setting_label(name), "braces": braces}
+        return ""
+
+
+def unsendable(field: str, value: Any, pattern: str, alike: Offer) -> str:
+    """A switch that can be chosen must be one that the vendor can be told of."""
+    chosen = value is True or value in ("optional", "default_on")
+    provider = PROVIDERS[alike.provider]
+    told = field in provider.sends or (field == "off_peak" and "{off_peak}" in pattern)
+    if not chosen or told:
+        return ""
+    return _("%(provider)s has no field for this: it could be chosen and would not be sent.") % {
+        "provider": provider.name
+    }
 
 
 def _unknown(cleaned: dict[str, Any], model: str, known: Sequence[str]) -> str:

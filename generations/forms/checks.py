@@ -39,7 +39,7 @@ def picture_problems(
     if offer.mode is Mode.START_END:
         yield from _frames(offer, pictures)
     else:
-        yield from _number_of_pictures(offer, len(given))
+        yield from picture_number_problems(offer, len(given))
     if transport is not ImageTransport.INLINE:
         return
     limit = provider.max_body_bytes - ROOM_FOR_THE_REST
@@ -127,7 +127,7 @@ def _depending(offer: Offer, asked: Mapping[str, Any]) -> Iterator[Problem]:
         yield "wm_url", _("This needs the watermark: switch it on.")
 
 
-def _number_of_pictures(offer: Offer, number: int) -> Iterator[Problem]:
+def picture_number_problems(offer: Offer, number: int) -> Iterator[Problem]:
     if number < offer.min_images:
         least = offer.min_images
         sentence = ngettext("Choose a picture.", "Choose at least %(least)d pictures.", least)

@@ -18,6 +18,7 @@ from django.utils.translation import gettext_lazy
 from generations import assets, ledger, lifecycle
 from generations.forms.checks import picture_problems, settings_problems
 from generations.forms.fields import PromptField, UploadsField
+from generations.forms.generate import ALREADY_SENT
 from generations.models import Asset, Batch, Creation, ProviderKey, Task, TaskState, User
 from generations.providers.base import EXPERIMENTS, Mode
 from generations.providers.catalog import Offer
@@ -57,6 +58,18 @@ class ExperimentForm(forms.Form):
     def _key(self) -> ProviderKey:
         raise NotImplementedError
 
+    def _was_something_else(self) -> bool:
+        """The browser's way back shows an old form: changed and sent again, it is not the press that it was."""
+        request_id = self.cleaned_data.get("request_id")
+        first = Task.objects.filter(batch__request_id=request_id).first() if request_id else None
+        if first is None or self.errors:
+            return False
+        asked = self.order() | {"mode": self.mode.value, "model": self._offer().model}
+        source = asked.get("source")
+        then = (first.mode, first.model, first.prompt_text, first.resolution, first.duration, first.source_id)
+        now = (*(asked[name] for name in ("mode", "model", "prompt", "resolution", "duration")), source and source.pk)
+        return then != now or first.options != asked.get("options", {})
+
     def _offer(self) -> Offer:
         here = self.offers[self._key().pk]
         wanted = self.cleaned_data.get("model")
@@ -65,6 +78,9 @@ class ExperimentForm(forms.Form):
     def _check(self, offer: Offer, problems: Iterator[tuple[str, str]]) -> None:
         for field, sentence in problems:
             self.add_error(field if field in self.fields else None, sentence)
+        if self._was_something_else():
+            self.add_error(None, ALREADY_SENT)
+            self.data = self.data.copy() | {"request_id": str(uuid4())}  # type: ignore[attr-defined]
         if ledger.budget_left(self._key()) == 0:
             self.add_error(None, _("The budget of this key is used up this month. An administrator can raise it."))
 
@@ -206,7 +222,7 @@ def trials(keys: list[ProviderKey]) -> dict[Mode, dict[int, list[Offer]]]:
     found: dict[Mode, dict[int, list[Offer]]] = {}
     for pk, stock in stocks_of(keys).items():
         for mode in EXPERIMENTS:
-            if here := list(stock.models(mode)):
+            if mode not in stock.closed and (here := list(stock.models(mode))):
                 found.setdefault(mode, {})[pk] = here
     return found
 

@@ -225,6 +225,8 @@ class GenerateForm(forms.Form):
     def _check_budget(self, key: ProviderKey) -> None:
         """Only new work stops at the budget's end; what runs goes on. An unknown price needs some budget left."""
         left, total = ledger.budget_left(key), self.params.cost.total
+        if total is not None and total.unit != key.translator.unit:
+            total = None  # a price in yuan says nothing of a budget in tokens
         if left is None or (left > 0 if total is None else total.amount <= left):
             return
         words = {"key": key.label, "left": words_of_money(left, key.translator.unit)}
@@ -235,10 +237,16 @@ class GenerateForm(forms.Form):
         """The browser's way back shows an old form: changed and sent again, it is not the press that it was."""
         request_id = self.cleaned_data.get("request_id")
         first = Task.objects.filter(batch__request_id=request_id, position=0).first() if request_id else None
-        if first is None or self.offer is None:
+        key, offer = self.cleaned_data.get("key"), self.offer
+        if first is None or offer is None or key is None:
             return False
-        now = (self.cleaned_data.get("prompt"), self.offer.mode, self.offer.model)
-        return (first.prompt_text, first.mode, first.model) != now
+        resolution = self.cleaned_data.get("resolution") or offer.default_resolution
+        duration = self.cleaned_data.get("duration")
+        if duration is None and resolution in offer.resolutions:
+            duration = rules.default_duration(offer, resolution)
+        now = (self.cleaned_data.get("prompt"), offer.mode, offer.model, key.pk, resolution, duration)
+        then = (first.prompt_text, first.mode, first.model, first.key_id, first.resolution, first.duration)
+        return then != now
 
     def _find_offer(self, stock: Stock, mode: str) -> Offer | None:
         model = self.cleaned_data.get("model")

@@ -49,9 +49,9 @@ def lost(creation: Creation, why: str) -> bool:
 
 
 def _finish(task: Task) -> None:
-    states = set(task.creations.values_list("state", flat=True))
-    if CreationState.PENDING in states:
+    """A watermarked second version may come later, or never: the clip itself decides what became of the task."""
+    made = list(task.creations.values_list("watermarked", "state"))
+    states = {state for watermarked, state in made if not watermarked} or {state for _watermarked, state in made}
+    outcome = S.LOST if CreationState.LOST in states else S.SUCCEEDED
+    if CreationState.PENDING in states or not move(task, outcome, finished_at=timezone.now()):
         Task.objects.filter(pk=task.pk).update(changed_at=timezone.now())
-    else:
-        outcome = S.LOST if CreationState.LOST in states else S.SUCCEEDED
-        move(task, outcome, finished_at=timezone.now())

@@ -1,5 +1,6 @@
 """What vendors say: one door, safe to enter twice and in any order."""
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 
@@ -7,12 +8,13 @@ from django.db import transaction
 from django.utils import timezone
 
 from generations import ledger
-from generations.lifecycle.moves import S, in_unit, log, move
+from generations.lifecycle.moves import S, in_unit, log, move, note
 from generations.models import Creation, Task, TaskState
 from generations.providers.base import Failure, FailureClass, Money, Output, RemoteState, Snapshot, Unit
 from generations.queue import enqueue
 
 FIRST_COPY = timedelta(seconds=20)  # the job is queued at once; past this the sweep takes it for lost
+NO_LINK = "success_without_output"  # the anomaly's name, and that of its line in the timeline
 LINK_LIFETIME = timedelta(hours=24)  # where a link does not say how long it lives
 
 
@@ -21,6 +23,9 @@ def observe(task: Task, snapshot: Snapshot) -> bool:
     if snapshot.anomaly and snapshot.anomaly != task.anomaly:
         log.warning("task %s at %s: %s", task.pk, task.provider, snapshot.anomaly)
         Task.objects.filter(pk=task.pk).update(anomaly=snapshot.anomaly)
+    if snapshot.anomaly.startswith(NO_LINK) and _waited_for_link(task):
+        lost = Failure(FailureClass.PROVIDER_TRANSIENT, NO_LINK, "The vendor says success and never gave a link.")
+        return _end(task, S.FAILED, replace(snapshot, state=RemoteState.FAILED, failure=lost))
     match snapshot.state:
         case RemoteState.SUCCEEDED:
             return _succeed(task, snapshot)
@@ -32,6 +37,15 @@ def observe(task: Task, snapshot: Snapshot) -> bool:
             return _progress(task, snapshot)
         case RemoteState.QUEUED:
             return False
+
+
+def _waited_for_link(task: Task) -> bool:
+    """Whether a success without a link has lasted so long that none will come. What it cost nobody said."""
+    told = task.events.filter(kind=NO_LINK).values_list("at", flat=True).first()
+    if told is None:
+        note(task, "success_without_output")
+        return False
+    return timezone.now() - told > LINK_LIFETIME
 
 
 def _progress(task: Task, snapshot: Snapshot) -> bool:

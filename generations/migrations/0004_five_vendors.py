@@ -120,7 +120,7 @@ class Migration(migrations.Migration):
                 ('action', models.CharField(choices=[('hide', 'Hide'), ('add', 'Add')], default='add', max_length=4, verbose_name='action')),
                 ('like', models.CharField(blank=True, default='', help_text='A model of this vendor and mode to start from.', max_length=60, verbose_name='like')),
                 ('label', models.CharField(blank=True, default='', max_length=60, verbose_name='label')),
-                ('wire_model', models.CharField(blank=True, default='', help_text='Exactly as sent. {resolution}, {duration} and {off_peak} stand for what the id itself tells.', max_length=120, verbose_name="vendor's id")),
+                ('wire_model', models.CharField(blank=True, default='', help_text='Exactly as sent. {resolution}, {duration} and {off_peak} stand for what the id itself tells.', max_length=80, verbose_name="vendor's id")),
                 ('resolutions', models.CharField(blank=True, default='', max_length=80, verbose_name='resolutions')),
                 ('durations', models.CharField(blank=True, default='', help_text='seconds', max_length=80, validators=[django.core.validators.RegexValidator('^\\d{1,3}(-\\d{1,3})?( \\d{1,3}(-\\d{1,3})?)*$', 'Write “4 8” or “1-16”.')], verbose_name='durations')),
                 ('aspect_ratios', models.CharField(blank=True, default='', max_length=80, validators=[django.core.validators.RegexValidator('^\\d{1,2}:\\d{1,2}( \\d{1,2}:\\d{1,2})*$', 'Write “16:9 1:1”.')], verbose_name='aspect ratios')),

@@ -72,7 +72,7 @@ class CatalogueEntry(models.Model):
     label = models.CharField(_("label"), max_length=60, blank=True, default="")
     wire_model = models.CharField(
         _("vendor's id"),
-        max_length=120,
+        max_length=80,  # as long as the column of a task
         blank=True,
         default="",
         help_text=_("Exactly as sent. {resolution}, {duration} and {off_peak} stand for what the id itself tells."),

@@ -351,6 +351,7 @@ class Provider(ABC):
     experiments: "tuple[Offer, ...]" = ()  # sold only with keys whose setting of that name is on
     rates: "Mapping[str, Rate]" = MappingProxyType({})  # what a unit is worth, by base address; "" for all others
     settings: tuple[KeySetting, ...] = ()
+    sends: frozenset[str] = frozenset({"audio", "bgm", "off_peak"})  # switches it has fields for, in some model
     can_list = False
     can_cancel = False
     carries_token = False  # passes our token through, so that a lost create can be told from others

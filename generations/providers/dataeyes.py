@@ -19,6 +19,7 @@ from .base import (
     Order,
     Provider,
     Receipt,
+    RemoteState,
     Snapshot,
     Unit,
     gettext_noop,
@@ -113,7 +114,10 @@ class DataEyes(Provider):
         task = wire.read_ok(Task, answer)
         if task is None or not task.state:
             raise gateway.refusal(answer, CallKind.QUERY)
-        return snapshot(task)
+        told = snapshot(task)
+        # What is unknown is printed as 0 here [docs], and no finished clip is free.
+        unsaid = told.state is RemoteState.SUCCEEDED and told.charge is not None and not told.charge.amount
+        return replace(told, charge=None) if unsaid else told
 
     def build_test(self, account: Account) -> Call:
         return replace(self.build_query(account, NO_TASK, PRINTED_MODEL), kind=CallKind.BALANCE)

@@ -39,6 +39,7 @@ _PROSE = (
         re.compile(r"no available channel|model .*unavailable|no handler found|^invalid url |^not found$", re.I),
     ),
 )
+_PROSE_MAY_TELL = frozenset({400, 402, 403, 404, 422})
 _NO_TASK = re.compile(r"not[ _]?(found|exist)|no such|不存在", re.I)
 _OF_THE_KEY = re.compile(r"api[ _-]?key|token|unauthori[sz]ed|authenticat", re.I)
 # What an answer about a task that cannot exist may be taken for.
@@ -90,7 +91,8 @@ def refusal(
     code = words.code
     if code in (str(answer.status), "success") or not code.strip("0"):  # the status again, or no error's name
         code = ""
-    named = class_of(code, words.text) or own
+    # Prose decides only where the status alone does not: "request rejected" stands beside 429 and 401 as well.
+    named = NAMES.get(code) or (class_of("", words.text) if answer.status in _PROSE_MAY_TELL else None) or own
     return wire.refusal(answer, kind, named, code=code, text=words.text, trace_id=words.trace_id)
 
 

@@ -33,6 +33,7 @@ class UniAll(Provider):
     unit = Unit.CREDIT
     offers = catalog_uniall.OFFERS
     images = ImageTransport.URL
+    sends = frozenset({"audio", "bgm"})  # off-peak is another model id
     settings = (
         KeySetting(
             "query_path",

@@ -79,6 +79,7 @@ class Vtrix(Provider):
     unit = Unit.USD
     offers = catalog_vtrix.OFFERS
     settings = (IMAGES_SETTING,)
+    sends = frozenset({"audio", "bgm"})  # [docs] off-peak is "temporarily unavailable"
     carries_token = True
 
     def build_create(self, account: Account, order: Order) -> Call:
@@ -126,7 +127,7 @@ class Vtrix(Provider):
 
 def _outputs(generation: Generation) -> tuple[list[Output], int]:
     """The videos with a link, and how many have none."""
-    videos = [each for part in generation.output for each in part.content if each.type == "video"]
+    videos = [each for part in generation.output for each in part.content if each.type in ("", "video")]
     linked = [(position, each) for position, each in enumerate(videos) if each.url]
     outputs = [reading.output(position, each.url, remote_id=each.jobId) for position, each in linked]
     return outputs, len(videos) - len(linked)

@@ -51,6 +51,9 @@ _OTHERS_SPEAK = {  # a firewall's 403 must not disable a key, a wrong path's 404
 _BELIEVED_ON_READS = frozenset({FailureClass.ACCOUNT_AUTH, FailureClass.THROTTLED})
 
 
+_NEVER_SURE = (408, 409, 499)  # whatever the text says, the request may have arrived and made something
+
+
 def clean(value: object) -> str:
     """Text that can be stored, at most ``MAX_TEXT`` characters; "" for anything that is not text."""
     return _UNSTORABLE.sub("\N{REPLACEMENT CHARACTER}", value[:MAX_TEXT]) if isinstance(value, str) else ""
@@ -179,7 +182,7 @@ def refusal(
 
 def _class_of(answer: Answer, kind: CallKind, named: FailureClass | None, *, unknown_name: bool) -> FailureClass:
     spoken = isinstance(answer.json(), dict)
-    if not 400 <= answer.status < 500:
+    if not 400 <= answer.status < 500 or answer.status in _NEVER_SURE:
         cls = FailureClass.AMBIGUOUS_SUBMIT
     elif named:
         cls = named

@@ -56,6 +56,7 @@ class XingChao(Provider):
     base_urls = ("https://zcbservice.aizfw.cn/kyyReactApiServer",)
     unit = Unit.TOKEN
     offers = catalog_xingchao.OFFERS
+    sends = frozenset()
     images = ImageTransport.URL  # [docs] public addresses only, no base64
     poll_every = 30.0  # [docs] every 30 to 60 s; faster may be limited
     poll_floor = 30.0

@@ -52,7 +52,7 @@ def cancellable_by(task: Task, user: User) -> bool:
 @register.filter
 def beyond_recall(task: Task) -> bool:
     """Sent to a vendor that has no way to cancel: it will be made, and may be charged."""
-    sent = task.is_open and task.state not in (TaskState.WAITING, TaskState.ARCHIVING)
+    sent = task.is_open and task.state not in (TaskState.WAITING, TaskState.ARCHIVING, TaskState.UNCERTAIN)
     return sent and not task.key.translator.can_cancel
 
 

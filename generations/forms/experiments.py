@@ -11,6 +11,7 @@ from django import forms
 from django.core.exceptions import ValidationError
 from django.core.files.uploadedfile import UploadedFile
 from django.core.validators import RegexValidator
+from django.http import QueryDict
 from django.utils.datastructures import MultiValueDict
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -78,9 +79,11 @@ class ExperimentForm(forms.Form):
     def _check(self, offer: Offer, problems: Iterator[tuple[str, str]]) -> None:
         for field, sentence in problems:
             self.add_error(field if field in self.fields else None, sentence)
-        if self._was_something_else():
+        if isinstance(sent := self.data, QueryDict) and self._was_something_else():
             self.add_error(None, ALREADY_SENT)
-            self.data = self.data.copy() | {"request_id": str(uuid4())}  # type: ignore[attr-defined]
+            renewed = sent.copy()
+            renewed["request_id"] = str(uuid4())
+            self.data = renewed
         if ledger.budget_left(self._key()) == 0:
             self.add_error(None, _("The budget of this key is used up this month. An administrator can raise it."))
 

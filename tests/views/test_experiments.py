@@ -1,5 +1,6 @@
 """Upscale, extend and templates: there only where a key has them on, each with its own small form."""
 
+import re
 from typing import Any
 
 import pytest
@@ -118,3 +119,21 @@ def test_the_composer_takes_no_experiment(alice: User, trial_key: ProviderKey) -
     asked = {"mode": "upscale", "model": "vidu-upscale", "prompt": "x"}
     assert signed_in(alice).post("/tasks/", asked).status_code == 422
     assert not Task.objects.exists()
+
+
+def test_the_same_press_twice_makes_one_and_another_one_is_told(alice: User, trial_key: ProviderKey) -> None:
+    source = finished(alice, trial_key)
+    client, address = signed_in(alice), f"/tasks/{source.pk}/follow-up/upscale/"
+    pressed = {"resolution": "4K", "request_id": "0b5d1f6e-3c2e-4f0e-9d0a-6a1f7e1f0001"}
+    first, again = client.post(address, pressed), client.post(address, pressed)
+    assert first["Location"] == again["Location"]
+    changed = client.post(address, pressed | {"resolution": "2K"})
+    assert changed.status_code == 422
+    page = changed.content.decode()
+    assert "sent before with other content" in page
+    renewed = re.search(r'name="request_id" value="([0-9a-f-]{36})"', page)
+    assert renewed is not None
+    assert renewed[1] != pressed["request_id"]
+    assert Task.objects.count() == 2
+    client.post(address, {"resolution": "2K", "request_id": renewed[1]})
+    assert Task.objects.count() == 3

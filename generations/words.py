@@ -226,7 +226,7 @@ def failure_text(task: Task) -> str:
 
 @cache
 def _model_labels() -> dict[tuple[str, str], str]:
-    offers = [offer for slug in PROVIDERS for offer in catalog.offers(slug)]
+    offers = [offer for provider in PROVIDERS.values() for offer in (*provider.offers, *provider.experiments)]
     return {(offer.provider, name): offer.label for offer in offers for name in (*offer.wire_ids(), offer.model)}
 
 

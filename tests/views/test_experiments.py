@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 
+from generations import words
 from generations.dispatch import build_order
 from generations.models import Attempt, ProviderKey, Task, User
 from tests.factories import make_creation, make_key, make_task, picture_bytes
@@ -44,6 +45,7 @@ def test_task_follow_up_upscale(alice: User, trial_key: ProviderKey) -> None:
     assert (task.mode, task.resolution, task.duration, task.key) == ("upscale", "4K", 0, trial_key)
     assert task.source == source.creations.get()
     assert (task.remix_of, task.estimate) == (source, None)
+    assert words.model_label(task) == "Vidu Upscale"
     order = build_order(Attempt(task=task, key=trial_key, token="vf1.x"))
     assert order.source_id == "915200000000000099"
     assert client.get(f"/tasks/{task.pk}/").status_code == 200

@@ -28,7 +28,7 @@ $(VENV)/.test-installed: requirements/test.txt $(VENV)/.run-installed
 run: install
 	@exec $(PY) manage.py run $(ARGS)
 
-# What needs no other process and no browser: a few seconds, for the inner loop.
+# What needs no other process and no browser, with fewer examples for the property tests: for the inner loop.
 quick: $(VENV)/.test-installed
 	@$(PY) -m pytest -n 2 -m "not browser and not route"
 
@@ -44,6 +44,7 @@ format: $(VENV)/.test-installed
 browser:
 	@tests/browser/ensure_chromium.sh
 
+test: export PROPERTY_EXAMPLES = 200
 test: $(VENV)/.test-installed browser lint quick
 	@$(PY) -m pytest -m "browser or route"
 

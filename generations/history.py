@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from datetime import timedelta
 from statistics import median
 
-from django.db.models import Q
 from django.utils import timezone
 
 from generations.models import Task, TaskState
@@ -37,7 +36,7 @@ def histories(kinds: Iterable[Kind]) -> dict[Kind, History]:
 def _history(provider: str, model: str, mode: str) -> History:
     ended = Task.objects.filter(provider=provider, model=model, mode=mode, state__in=ENDED)
     ended = ended.filter(created_at__gte=timezone.now() - SINCE).exclude(failure_class__in=OURS)
-    rows = ended.filter(Q(submitted_at__isnull=False)).order_by("-pk")
+    rows = ended.filter(submitted_at__isnull=False).order_by("-pk")
     said = list(rows.values_list("state", "off_peak", "submitted_at", "finished_at")[:MOST])
     times = [
         (finished - submitted).total_seconds()

@@ -156,10 +156,17 @@ _UNLISTED = FailureWords(
     gettext_lazy("This vendor has no list to look it up in: an administrator can look in the vendor's console."),
     "",
 )
+_NO_ADDRESS = FailureWords(
+    gettext_lazy("The vendor could not be given the pictures"),
+    gettext_lazy("It fetches them by an address, and VideoForge has none that it can reach. Nothing was sent."),
+    gettext_lazy("An administrator can set VIDEOFORGE_PUBLIC_URL."),
+    "",
+)
 # Why we ourselves gave up on a call, by failure code; what a vendor said stays in its own words.
 _OUR_REASONS: dict[str, Text] = {
     "secret_unreadable": gettext_lazy("The key's secret cannot be decrypted."),
     "input_missing": gettext_lazy("An input image is missing."),
+    "no_public_address": gettext_lazy("VIDEOFORGE_PUBLIC_URL is not set, and the vendor fetches pictures by address."),
     "no_remote_id": gettext_lazy("The vendor never named this task."),
     "worker_died": gettext_lazy("The worker stopped before the answer came."),
     "success_without_output": gettext_lazy("The vendor says success and never gave a link."),
@@ -183,6 +190,8 @@ def failure_words(task: Task) -> FailureWords | None:
     if task.state in (TaskState.FAILED, TaskState.UNCERTAIN):
         if task.state == TaskState.UNCERTAIN and not task.key.translator.can_list:
             return _UNLISTED
+        if task.failure_code == "no_public_address":
+            return _NO_ADDRESS
         return FAILURES.get(task.failure_class, FAILURES[FailureClass.PROVIDER_UNKNOWN])
     return None
 

@@ -32,6 +32,7 @@ from generations.models import (
 from generations.providers import PROVIDERS, catalog
 from generations.providers.base import Mode
 from generations.providers.catalog import Offer, Switch
+from generations.stock import stock_of
 from tests.factories import make_asset, make_key, make_task, picture_bytes
 
 OFFERS = [offer for slug in PROVIDERS for offer in catalog.offers(slug)]
@@ -232,10 +233,10 @@ def test_what_is_left_out_takes_the_default(offer: Offer, alice: User, pictures:
 @each_offer
 def test_the_page_shows_what_will_be_made(offer: Offer, alice: User, pictures: list[Asset]) -> None:
     """Without a word from the person, page and order agree to the last setting and credit."""
-    seller(offer)
+    key = seller(offer)
     form = accepted(alice, order(offer, pictures[: offer.min_images]))
     shown, [task] = form.params, form.save()
-    assert shown.offer == offer
+    assert shown.offer == stock_of(key).get(offer.model, offer.mode)
     assert shown.notes == ()
     assert shown.chosen is not None
     assert (shown.chosen.resolution, shown.chosen.duration) == (task.resolution, task.duration)
@@ -703,3 +704,19 @@ def test_pictures_by_address_take_no_room_in_the_request(alice: User, pictures: 
     make_key("Near", provider="vidu", options={"images": "url"})
     Asset.objects.update(size=30 * 1024 * 1024)
     accepted(alice, order(IMAGE, pictures[:1]))
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [{"duration": "6"}, {"resolution": "540p"}, {"aspect_ratio": "9:16"}, {"audio": "off"}, {"count": "2"},
+     {"off_peak": "on"}, {"seed": "5"}, {"watermark": "on"}, {"prompt": "Another"}, {"model": "viduq3-pro"}],
+    ids=str,
+)  # fmt: skip
+def test_whatever_changed_an_old_form_is_another_press(alice: User, key: ProviderKey, changed: dict[str, str]) -> None:
+    asked = order(TEXT, seed="4")
+    [first] = accepted(alice, asked).save()
+    assert accepted(alice, asked).save() == [first]
+    again = form_for(alice, {**asked, **changed})
+    assert "sent before with other content" in errors(again)["__all__"]
+    assert again["request_id"].value() != asked["request_id"]
+    assert Task.objects.count() == 1

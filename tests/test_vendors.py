@@ -97,6 +97,9 @@ class TestPicturesByAddress:
         dispatch.submit(attempt.pk)
         task.refresh_from_db()
         assert (task.state, task.failure_code, task.charge) == (TaskState.FAILED, "no_public_address", 0)
+        page = signed_in(alice).get(f"/tasks/{task.pk}/").content.decode()
+        assert "could not be given the pictures" in page
+        assert "Not charged" in page
         assert Attempt.objects.get().sent_at is None
 
 

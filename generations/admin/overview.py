@@ -73,7 +73,7 @@ def facts(offer: Offer) -> list[tuple[str, list[str]]]:
         music = _("%(music)s, up to %(seconds)d s") % {"music": music, "seconds": offer.bgm_max_duration}
     cells = [
         wire_ids(offer),
-        lengths(offer),
+        rules.lengths_words(offer),
         [" ".join(offer.aspect_ratios) or NONE],
         [_span(offer.min_images, offer.max_images)],
         [str(offer.prompt_max)],
@@ -93,14 +93,6 @@ def wire_ids(offer: Offer) -> list[str]:
     """Every id that is sent; of many the pattern, and how the first and the last one come out."""
     ids = list(offer.wire_ids())
     return ids if len(ids) <= IDS_AT_MOST else [offer.wire_model, f"{ids[0]} … {ids[-1]}"]
-
-
-def lengths(offer: Offer) -> list[str]:
-    """ "540p, 720p: 1–16 s", resolutions of the same durations together."""
-    alike: dict[tuple[int, ...], list[str]] = {}
-    for resolution, durations in offer.durations_by_resolution.items():
-        alike.setdefault(durations, []).append(resolution)
-    return [f"{', '.join(names)}: {rules.seconds_words(durations)}" for durations, names in alike.items()]
 
 
 def prices(offer: Offer) -> Iterator[str]:

@@ -154,6 +154,14 @@ def seconds_words(durations: Collection[int]) -> str:
     return _("%(seconds)s or automatic") % {"seconds": words} if 0 in durations else words
 
 
+def lengths_words(offer: Offer) -> list[str]:
+    """ "540p, 720p: 1–16 s", resolutions of the same lengths together."""
+    alike: dict[tuple[int, ...], list[str]] = {}
+    for resolution, seconds in offer.durations_by_resolution.items():
+        alike.setdefault(seconds, []).append(resolution)
+    return [f"{', '.join(names)}: {seconds_words(seconds)}" for seconds, names in alike.items()]
+
+
 def allowed_words(offer: Offer, name: str, resolution: str) -> str:
     """The values of a setting that this offer takes, in words; lengths as they are at ``resolution``."""
     if name == "duration":

@@ -3,24 +3,22 @@
 They are known from client code alone, so they are offered only with keys whose setting turns experiments on.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
-from uuid import UUID, uuid4
 
 from django import forms
 from django.core.exceptions import ValidationError
 from django.core.files.uploadedfile import UploadedFile
 from django.core.validators import RegexValidator
-from django.http import QueryDict
 from django.utils.datastructures import MultiValueDict
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from generations import assets, ledger, lifecycle
+from generations import assets, ledger
 from generations.forms.checks import picture_problems, settings_problems
 from generations.forms.fields import PromptField, UploadsField
-from generations.forms.generate import ALREADY_SENT
-from generations.models import Asset, Batch, Creation, ProviderKey, Task, TaskState, User
+from generations.forms.press import PressForm
+from generations.models import Asset, Creation, ProviderKey, Task, TaskState, User
 from generations.providers.base import EXPERIMENTS, Mode
 from generations.providers.catalog import Offer
 from generations.stock import keys_for, stocks_of
@@ -31,11 +29,10 @@ if TYPE_CHECKING:
     Files = MultiValueDict[str, UploadedFile[Any]] | None
 
 
-class ExperimentForm(forms.Form):
+class ExperimentForm(PressForm):
     """What the three have in common: one key, one offer, one task."""
 
     mode: Mode
-    request_id = forms.UUIDField(required=False, initial=uuid4, widget=forms.HiddenInput)
 
     def __init__(
         self,
@@ -50,60 +47,30 @@ class ExperimentForm(forms.Form):
         self.user = user
         self.offers = offers
 
-    def clean_request_id(self) -> UUID:
-        request_id: UUID = self.cleaned_data["request_id"] or uuid4()
-        if Batch.objects.filter(request_id=request_id).exclude(owner=self.user).exists():
-            raise ValidationError(_("This form was sent by somebody else already. Load the page again."))
-        return request_id
-
     def _key(self) -> ProviderKey:
         raise NotImplementedError
-
-    def _was_something_else(self) -> bool:
-        """The browser's way back shows an old form: changed and sent again, it is not the press that it was."""
-        request_id = self.cleaned_data.get("request_id")
-        first = Task.objects.filter(batch__request_id=request_id).first() if request_id else None
-        if first is None or self.errors:
-            return False
-        asked = self.order() | {"mode": self.mode.value, "model": self._offer().model}
-        source = asked.get("source")
-        then = (first.mode, first.model, first.prompt_text, first.resolution, first.duration, first.source_id)
-        now = (*(asked[name] for name in ("mode", "model", "prompt", "resolution", "duration")), source and source.pk)
-        return then != now or first.options != asked.get("options", {})
 
     def _offer(self) -> Offer:
         here = self.offers[self._key().pk]
         wanted = self.cleaned_data.get("model")
         return next((offer for offer in here if offer.model == wanted), here[0])
 
-    def _check(self, offer: Offer, problems: Iterator[tuple[str, str]]) -> None:
+    def _check(self, problems: Iterable[tuple[str, str]]) -> None:
         for field, sentence in problems:
             self.add_error(field if field in self.fields else None, sentence)
-        if isinstance(sent := self.data, QueryDict) and self._was_something_else():
-            self.add_error(None, ALREADY_SENT)
-            renewed = sent.copy()
-            renewed["request_id"] = str(uuid4())
-            self.data = renewed
         if ledger.budget_left(self._key()) == 0:
             self.add_error(None, _("The budget of this key is used up this month. An administrator can raise it."))
+        self.refuse_another_press()
 
     def order(self) -> dict[str, Any]:
-        """What ``lifecycle.create`` takes besides owner, key and offer."""
         offer, asked = self._offer(), self.cleaned_data
         return {
+            "key": self._key(),
+            "offer": offer,
             "prompt": asked.get("prompt") or "",
             "resolution": asked.get("resolution") or offer.default_resolution,
             "duration": int(asked.get("duration") or offer.default_duration),
         }
-
-    def save(self) -> list[Task]:
-        return lifecycle.create(
-            owner=self.user,
-            key=self._key(),
-            request_id=self.cleaned_data["request_id"],
-            offer=self._offer(),
-            **self.order(),
-        )
 
 
 class FollowUpForm(ExperimentForm):
@@ -125,7 +92,7 @@ class FollowUpForm(ExperimentForm):
 
     def clean(self) -> dict[str, Any]:
         super().clean()
-        self._check(self._offer(), settings_problems(self._offer(), self.cleaned_data))
+        self._check(settings_problems(self._offer(), self.cleaned_data))
         return self.cleaned_data
 
     def order(self) -> dict[str, Any]:
@@ -188,10 +155,9 @@ class TemplateForm(ExperimentForm):
     def clean(self) -> dict[str, Any]:
         super().clean()
         offer, key = self._offer(), self._key()
-        self._check(offer, settings_problems(offer, self.cleaned_data))
-        if "images" in self.cleaned_data:
-            transport = key.translator.image_transport(key.set_options)
-            self._check(offer, picture_problems(offer, self.cleaned_data["images"], key.translator, transport))
+        images, transport = self.cleaned_data.get("images", []), key.translator.image_transport(key.set_options)
+        told = [] if self.has_error("images") else picture_problems(offer, images, key.translator, transport)
+        self._check([*settings_problems(offer, self.cleaned_data), *told])
         return self.cleaned_data
 
     def order(self) -> dict[str, Any]:

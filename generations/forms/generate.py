@@ -2,18 +2,17 @@
 
 from collections.abc import Iterable, Mapping
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
 from django import forms
 from django.core.exceptions import ValidationError
 from django.core.files.uploadedfile import UploadedFile
-from django.http import QueryDict
 from django.utils.datastructures import MultiValueDict
 from django.utils.functional import cached_property
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from generations import ledger, lifecycle, queries
+from generations import ledger, queries
 from generations.choices import MAX_COUNT, Params, choices_for, rules
 from generations.forms.checks import MAX_SEED, picture_problems, settings_problems
 from generations.forms.fields import (
@@ -27,7 +26,8 @@ from generations.forms.fields import (
     as_list,
 )
 from generations.forms.pictures import LIMITS, FilledSlot, Picture, Tray, fill_slots, in_places, look_up
-from generations.models import Batch, ProviderKey, Task, User, Visibility
+from generations.forms.press import PressForm
+from generations.models import ProviderKey, Task, User, Visibility
 from generations.models.tasks import MODE_CHOICES
 from generations.providers import PROVIDERS, catalog
 from generations.providers.base import MODES, ImageTransport, Mode, Money
@@ -36,17 +36,15 @@ from generations.stock import keys_for, stocks_of
 from generations.words import money as words_of_money
 
 SETTINGS = ("resolution", "duration", "aspect_ratio", *rules.WORDS, *rules.SWITCHES, "count")
-ALREADY_SENT = gettext_lazy("This form was sent before with other content. Nothing was made now: press Generate again.")
 NO_MODE = gettext_lazy("There is no such mode. Choose text2video, img2video, start-end2video or reference2video.")
 
 
-class GenerateForm(forms.Form):
+class GenerateForm(PressForm):
     """Nothing is bent on submit: a value that the chosen model does not take is an error at its field.
 
     Left out means the model's default. Uploads that are good themselves survive a failed submit, see ``slots``.
     """
 
-    request_id = forms.UUIDField(required=False, initial=uuid4, widget=forms.HiddenInput)
     remix_of = forms.UUIDField(required=False, widget=forms.HiddenInput, label=gettext_lazy("Remix of"))
     mode = forms.ChoiceField(
         choices=[each for each in MODE_CHOICES if each[0] in MODES],
@@ -101,14 +99,6 @@ class GenerateForm(forms.Form):
         self.user = user
         self.offer: Offer | None = None
         self.pictures: list[Picture] = []
-
-    def take_fresh_id(self) -> None:
-        """Say that this form was sent before as something else, and make its next press a new one."""
-        self.add_error(None, ALREADY_SENT)
-        data = QueryDict(mutable=True)
-        data.update(self.data)
-        data["request_id"] = str(uuid4())
-        self.data = data
 
     # --- What the page shows ---------------------------------------------------------------------------------
 
@@ -191,12 +181,6 @@ class GenerateForm(forms.Form):
         names = rules.any_of(f"“{each.label}”" for each in self.keys)
         raise ValidationError(_("This key takes no new work. Choose %(keys)s.") % {"keys": names})
 
-    def clean_request_id(self) -> UUID:
-        request_id: UUID = self.cleaned_data["request_id"] or uuid4()
-        if Batch.objects.filter(request_id=request_id).exclude(owner=self.user).exists():
-            raise ValidationError(_("This form was sent by somebody else already. Load the page again."))
-        return request_id
-
     def clean_remix_of(self) -> Task | None:
         source = self.cleaned_data["remix_of"]
         task = queries.tasks_for(self.user).filter(pk=source).first() if source else None
@@ -218,8 +202,7 @@ class GenerateForm(forms.Form):
             self._add(settings_problems(self.offer, self.cleaned_data))
             self._add(picture_problems(self.offer, self.pictures, key.translator, _transport(key)))
             self._check_budget(key)
-        if self._was_something_else():
-            self.take_fresh_id()
+        self.refuse_another_press()
         return self.cleaned_data
 
     def _check_budget(self, key: ProviderKey) -> None:
@@ -232,21 +215,6 @@ class GenerateForm(forms.Form):
         words = {"key": key.label, "left": words_of_money(left, key.translator.unit)}
         sentence = _("The key “%(key)s” has %(left)s of its budget left this month. An administrator can raise it.")
         self.add_error("key", sentence % words)
-
-    def _was_something_else(self) -> bool:
-        """The browser's way back shows an old form: changed and sent again, it is not the press that it was."""
-        request_id = self.cleaned_data.get("request_id")
-        first = Task.objects.filter(batch__request_id=request_id, position=0).first() if request_id else None
-        key, offer = self.cleaned_data.get("key"), self.offer
-        if first is None or offer is None or key is None:
-            return False
-        resolution = self.cleaned_data.get("resolution") or offer.default_resolution
-        duration = self.cleaned_data.get("duration")
-        if duration is None and resolution in offer.resolutions:
-            duration = rules.default_duration(offer, resolution)
-        now = (self.cleaned_data.get("prompt"), offer.mode, offer.model, key.pk, resolution, duration)
-        then = (first.prompt_text, first.mode, first.model, first.key_id, first.resolution, first.duration)
-        return then != now
 
     def _find_offer(self, stock: Stock, mode: str) -> Offer | None:
         model = self.cleaned_data.get("model")
@@ -283,31 +251,28 @@ class GenerateForm(forms.Form):
 
     # --- What is made ----------------------------------------------------------------------------------------
 
-    def save(self) -> list[Task]:
-        """Press Generate: the new tasks, or for a request id that was used before those of its first press."""
-        if not self.is_valid() or self.offer is None:
-            raise ValueError("only a valid form can be saved")
+    def order(self) -> dict[str, Any]:
         offer, asked = self.offer, self.cleaned_data
+        if offer is None:
+            raise ValueError("nothing was chosen")
         resolution = asked["resolution"] or offer.default_resolution
         duration = asked["duration"]
-        return lifecycle.create(
-            owner=self.user,
-            key=asked["key"],
-            request_id=asked["request_id"],
-            offer=offer,
-            prompt=asked["prompt"],
-            duration=rules.default_duration(offer, resolution) if duration is None else duration,
-            resolution=resolution,
-            aspect_ratio=asked["aspect_ratio"] or offer.default_aspect_ratio,
-            seed=asked["seed"] or None,  # to the vendors 0 is a random one too
-            audio=self._switch(offer, "audio") if offer.audio in (Switch.OPTIONAL, Switch.DEFAULT_ON) else None,
-            off_peak=self._switch(offer, "off_peak"),
-            options=self._options(offer),
-            images=[picture for picture in self.pictures if picture],
-            count=asked["count"] or 1,
-            visibility=asked["visibility"] or Visibility.TEAM,
-            remix_of=asked["remix_of"],
-        )
+        return {
+            "key": asked["key"],
+            "offer": offer,
+            "prompt": asked["prompt"],
+            "duration": rules.default_duration(offer, resolution) if duration is None else duration,
+            "resolution": resolution,
+            "aspect_ratio": asked["aspect_ratio"] or offer.default_aspect_ratio,
+            "seed": asked["seed"] or None,  # to the vendors 0 is a random one too
+            "audio": self._switch(offer, "audio") if offer.audio in (Switch.OPTIONAL, Switch.DEFAULT_ON) else None,
+            "off_peak": self._switch(offer, "off_peak"),
+            "options": self._options(offer),
+            "images": [picture for picture in self.pictures if picture],
+            "count": asked["count"] or 1,
+            "visibility": asked["visibility"] or Visibility.TEAM,
+            "remix_of": asked["remix_of"],
+        }
 
     def _switch(self, offer: Offer, name: str) -> bool:
         value = self.cleaned_data[name]

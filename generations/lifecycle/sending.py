@@ -92,6 +92,9 @@ def _accept(attempt: Attempt, receipt: Receipt) -> bool:
             submitted_at=attempt.sent_at or now,
             next_poll_at=now + first_poll,
             quote=quote,
+            failure_class="",  # an answer that was lost has been found
+            failure_code="",
+            failure_text="",
             seed=task.seed if task.seed is not None else receipt.seed,
             detail={"remote_id": receipt.remote_id},
         ):

@@ -166,7 +166,7 @@ def _tariff(row: _Row, family: str) -> Tariff | None:
     audio_extra = Q2_AUDIO_EXTRA if family == "Q2" and row.audio is OPT else 0
     for model, modes, price, source in PRICES:
         if model == row.model and row.mode in modes:
-            return Tariff(price, source, audio_extra, IS_REC_EXTRA, USD_PER_CREDIT)
+            return Tariff(price, source, audio_extra, IS_REC_EXTRA)
     return None
 
 

@@ -1,6 +1,7 @@
 """Whatever bytes arrive, only a ProviderError may come out, and only a documented answer ends or charges a task."""
 
 import json
+import os
 from copy import deepcopy
 from functools import cache
 from typing import Any
@@ -14,6 +15,7 @@ from generations.providers.base import FINAL, Answer, AnswerLost, Provider, Prov
 
 from .contract import leaves, load
 
+EXAMPLES = int(os.environ.get("PROPERTY_EXAMPLES", "25"))  # `make test` asks for more
 every_provider = pytest.mark.parametrize("provider", PROVIDERS.values(), ids=list(PROVIDERS))
 # The only words that may end a task.
 ENDS = {
@@ -82,7 +84,7 @@ def assert_sane(provider: Provider, snapshot: Snapshot, body: object) -> None:
 
 
 @every_provider
-@settings(max_examples=200)
+@settings(max_examples=EXAMPLES)
 @given(answer=ANSWERS)
 def test_query(provider: Provider, answer: Answer) -> None:
     snapshot = reading(provider.read_snapshot, answer)
@@ -95,7 +97,7 @@ def test_query(provider: Provider, answer: Answer) -> None:
 
 
 @every_provider
-@settings(max_examples=200)
+@settings(max_examples=EXAMPLES)
 @given(body=OBJECTS)
 def test_query_of_documented_keys_with_anything_in_them(provider: Provider, body: dict[str, Any]) -> None:
     snapshot = reading(provider.read_snapshot, Answer(200, {}, json.dumps(body).encode()))
@@ -104,7 +106,7 @@ def test_query_of_documented_keys_with_anything_in_them(provider: Provider, body
 
 
 @every_provider
-@settings(max_examples=200)
+@settings(max_examples=EXAMPLES)
 @given(answer=ANSWERS)
 def test_create(provider: Provider, answer: Answer) -> None:
     receipt = reading(provider.read_receipt, answer)
@@ -118,7 +120,7 @@ def test_create(provider: Provider, answer: Answer) -> None:
 
 
 @every_provider
-@settings(max_examples=200)
+@settings(max_examples=EXAMPLES)
 @given(answer=ANSWERS)
 def test_list(provider: Provider, answer: Answer) -> None:
     if not provider.can_list:
@@ -143,7 +145,7 @@ def test_rows_of_a_list(provider: Provider, rows: list[Any]) -> None:
 
 
 @every_provider
-@settings(max_examples=200)
+@settings(max_examples=EXAMPLES)
 @given(answer=ANSWERS)
 def test_cancel_and_balance(provider: Provider, answer: Answer) -> None:
     balance = reading(provider.read_test, answer)
@@ -190,7 +192,7 @@ def mutated(draw: st.DrawFn, slug: str, about: str) -> Any:
 
 
 @every_provider
-@settings(max_examples=200)
+@settings(max_examples=EXAMPLES)
 @given(data=st.data())
 def test_query_gone_bad(provider: Provider, data: st.DataObject) -> None:
     body = data.draw(mutated(provider.slug, "query"))
@@ -202,7 +204,7 @@ def test_query_gone_bad(provider: Provider, data: st.DataObject) -> None:
 
 
 @every_provider
-@settings(max_examples=200)
+@settings(max_examples=EXAMPLES)
 @given(data=st.data())
 def test_create_gone_bad(provider: Provider, data: st.DataObject) -> None:
     body = data.draw(mutated(provider.slug, "create"))
@@ -215,7 +217,7 @@ def test_create_gone_bad(provider: Provider, data: st.DataObject) -> None:
 
 
 @every_provider
-@settings(max_examples=200)
+@settings(max_examples=EXAMPLES)
 @given(data=st.data(), status=st.sampled_from([400, 401, 402, 403, 404, 409, 429, 500, 503]))
 def test_error_gone_bad(provider: Provider, data: st.DataObject, status: int) -> None:
     body = data.draw(st.sampled_from(bodies(provider.slug, "error")).flatmap(around))

@@ -1,4 +1,4 @@
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from django.core.management.base import BaseCommand
@@ -81,7 +81,7 @@ def offer_row(offer: Offer) -> Sequence[str]:
     return (
         offer.label,
         f"`{offer.wire_model}`",
-        "<br>".join(lengths(offer)),
+        "<br>".join(rules.lengths_words(offer)),
         ", ".join(offer.aspect_ratios) or "the picture's",
         str(offer.min_images) if offer.min_images == offer.max_images else f"{offer.min_images}–{offer.max_images}",
         f"{offer.prompt_max}",
@@ -97,15 +97,6 @@ def offer_row(offer: Offer) -> Sequence[str]:
         price(offer),
         offer.note or "–",
     )
-
-
-def lengths(offer: Offer) -> Iterator[str]:
-    """ "540p, 720p: 1–16 s", resolutions of the same lengths together."""
-    alike: dict[tuple[int, ...], list[str]] = {}
-    for resolution, seconds in offer.durations_by_resolution.items():
-        alike.setdefault(seconds, []).append(resolution)
-    for seconds, resolutions in alike.items():
-        yield f"{', '.join(resolutions)}: {rules.seconds_words(seconds)}"
 
 
 def price(offer: Offer) -> str:

@@ -1,11 +1,13 @@
 """What our requests cost and how a key fares: counts per kind of call, last use, last error. Never a secret."""
 
+from collections.abc import Mapping
+
 from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
 
-from generations.models import KeyProblem, ProviderKey, RequestCount
-from generations.providers.base import Balance, CallKind, Failure, FailureClass
+from generations.models import Attempt, KeyProblem, ProviderKey, RequestCount
+from generations.providers.base import Answer, Balance, Call, CallKind, Failure, FailureClass, ProviderError
 
 COUNT_AT_MOST = 2**31 - 1  # what a column of counts holds
 
@@ -66,3 +68,15 @@ def failed(key: ProviderKey, failure: Failure) -> None:
     stumbled(key, failure)
     if failure.cls == FailureClass.ACCOUNT_AUTH:
         ProviderKey.objects.filter(pk=key.pk).update(problem=KeyProblem.AUTH, problem_at=timezone.now())
+
+
+def record(attempt: Attempt, call: Call, outcome: Answer | ProviderError, said: str = "") -> None:
+    """Keep what a request for one attempt brought. ``said``: the state or failure that was read out of it."""
+
+
+def record_list(call: Call, outcome: Answer | ProviderError, said: Mapping[int, tuple[str, str]]) -> None:
+    """Keep what a list request brought, for each attempt in it: its state word and its own row as text."""
+
+
+def record_media(attempt: Attempt, said: str, *, status: int | None = None, seconds: float = 0.0) -> None:
+    """Keep what a request to the vendor's storage brought."""

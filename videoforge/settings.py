@@ -2,6 +2,7 @@
 
 import os
 import secrets
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -152,6 +153,10 @@ Q_CLUSTER = {
     "max_rss": 400_000,
     "log_level": "WARNING",
 }
+
+# What became of unclear creates, and what is kept of talks with vendors ------------------------------------
+NOT_CREATED_AFTER = timedelta(minutes=3)  # between two complete listings that both lack it
+EVIDENCE_DAYS = env.int("VIDEOFORGE_EVIDENCE_DAYS", 90)
 
 # Files ---------------------------------------------------------------------------------------------------
 MEDIA_ROOT = VIDEOFORGE_DATA / "media"  # never served by its address; views check permission first

@@ -1,6 +1,7 @@
 """All tables. State changes of tasks go through ``lifecycle``, ledger rows through ``ledger``."""
 
 from generations.models.catalogue import CatalogueEntry, EntryAction, PriceList, PriceRow, VendorAddress
+from generations.models.engine import CallbackNotice, Pace, VendorRequest
 from generations.models.keys import KeyProblem, KeyState, ProviderKey, RequestCount
 from generations.models.ledger import EntryKind, EntrySource, UsageEntry
 from generations.models.people import Theme, User
@@ -26,6 +27,7 @@ __all__ = [
     "AttemptState",
     "Audience",
     "Batch",
+    "CallbackNotice",
     "CatalogueEntry",
     "Creation",
     "CreationState",
@@ -35,6 +37,7 @@ __all__ = [
     "KeyProblem",
     "KeyState",
     "Lease",
+    "Pace",
     "PriceList",
     "PriceRow",
     "Prompt",
@@ -49,5 +52,6 @@ __all__ = [
     "UsageEntry",
     "User",
     "VendorAddress",
+    "VendorRequest",
     "Visibility",
 ]

@@ -1,10 +1,11 @@
 from collections.abc import Mapping
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 
 from cryptography.fernet import InvalidToken
 from django.conf import settings
-from django.core.validators import MinValueValidator
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
@@ -45,6 +46,19 @@ class ProviderKey(models.Model):
     max_in_flight = models.PositiveSmallIntegerField(
         _("tasks at once"), default=5, help_text=_("More than this wait with us, where cancelling is free.")
     )
+    follows_account = models.BooleanField(
+        _("follow the account"),
+        default=True,
+        help_text=_("Where the vendor tells how many tasks the account may run at once, that number counts."),
+    )
+    sends_per_second = models.DecimalField(
+        _("creates a second"),
+        max_digits=5,
+        decimal_places=2,
+        default=2,
+        validators=[MinValueValidator(Decimal("0.01")), MaxValueValidator(50)],
+        help_text=_("New tasks are sent no faster than this."),
+    )
     monthly_budget = models.DecimalField(
         _("budget a month"),
         max_digits=14,
@@ -69,6 +83,7 @@ class ProviderKey(models.Model):
         _("problem"), max_length=10, choices=KeyProblem.choices, blank=True, default="", editable=False
     )
     problem_at = models.DateTimeField(null=True, editable=False)
+    next_send_at = models.DateTimeField(null=True, editable=False)  # the pace of ``sends_per_second``, see dispatch
     last_used_at = models.DateTimeField(_("last used"), null=True, editable=False)
     last_ok_at = models.DateTimeField(_("last good answer"), null=True, editable=False)
     last_error = models.TextField(_("last error"), blank=True, default="", editable=False)
@@ -139,6 +154,12 @@ class ProviderKey(models.Model):
             if setting.secret and options.get(setting.name):
                 options[setting.name] = ciphers.decrypt(options[setting.name])
         return options
+
+    @property
+    def slots(self) -> int:
+        """How many tasks may be at the vendor at once."""
+        reported = self.concurrency_limit if self.follows_account else None
+        return reported or self.max_in_flight
 
     @property
     def takes_new_work(self) -> bool:

@@ -64,8 +64,6 @@ class UsageEntry(models.Model):
         ordering = ("-id",)
         constraints = (
             models.UniqueConstraint(fields=("task",), condition=Q(kind="settle"), name="one_settle_per_task"),
-            models.UniqueConstraint(fields=("task",), condition=Q(kind="reserve"), name="one_reserve_per_task"),
-            models.UniqueConstraint(fields=("task",), condition=Q(kind="release"), name="one_release_per_task"),
         )
         indexes = (
             models.Index(fields=("key", "unit", "at"), name="usage_by_key"),

@@ -121,6 +121,7 @@ class Task(models.Model):
     next_try_at = models.DateTimeField(null=True)  # waiting: not before
     submitted_at = models.DateTimeField(null=True)
     started_at = models.DateTimeField(null=True)
+    made_at = models.DateTimeField(null=True)  # when the vendor's success was noticed; the copy comes after it
     finished_at = models.DateTimeField(null=True)
     next_poll_at = models.DateTimeField(null=True)  # queued and processing: when to ask again
     last_polled_at = models.DateTimeField(null=True)
@@ -138,6 +139,7 @@ class Task(models.Model):
             models.Index(fields=("changed_at",), name="task_live_all"),
             models.Index(fields=("state", "next_poll_at"), name="task_due_poll"),
             models.Index(fields=("key", "state", "id"), name="task_by_key"),
+            models.Index(fields=("made_at",), name="task_made", condition=Q(made_at__isnull=False)),
         )
 
     def __str__(self) -> str:
@@ -195,6 +197,8 @@ class Attempt(models.Model):
     answered_at = models.DateTimeField(null=True)
     next_look_at = models.DateTimeField(null=True)  # unknown: when to look for it at the vendor
     looks = models.PositiveSmallIntegerField(default=0)
+    missed_at = models.DateTimeField(null=True)  # unknown: the first complete listing of the vendor's that lacks it
+    callback_digest = models.CharField(max_length=64, blank=True, default="")  # sha256 of the word in its address
 
     class Meta:
         verbose_name = _("attempt")
@@ -208,7 +212,10 @@ class Attempt(models.Model):
                 name="one_remote_id_per_provider_and_key",
             ),
         )
-        indexes = (models.Index(fields=("state", "claimed_at"), name="attempt_stuck"),)
+        indexes = (
+            models.Index(fields=("state", "claimed_at"), name="attempt_stuck"),
+            models.Index(fields=("callback_digest",), name="attempt_by_callback", condition=~Q(callback_digest="")),
+        )
 
     def __str__(self) -> str:
         return f"{self.task_id}#{self.number} {self.state}"

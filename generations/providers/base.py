@@ -118,6 +118,8 @@ class Failure:
 
 
 class ProviderError(Exception):
+    seconds = 0.0  # until a call was given up that brought no answer
+
     def __init__(self, failure: Failure) -> None:
         super().__init__(f"{failure.cls}: {failure.code} {failure.text}".strip())
         self.failure = failure
@@ -225,6 +227,7 @@ class Answer:
     status: int
     headers: Mapping[str, str]
     content: bytes
+    seconds: float = 0.0  # from the request to the last byte
 
     def json(self) -> Any:
         """The decoded body, or None when it is not JSON (HTML pages, cut answers, empty bodies)."""
@@ -355,6 +358,7 @@ class Provider(ABC):
     can_list = False
     can_cancel = False
     carries_token = False  # passes our token through, so that a lost create can be told from others
+    calls_back = False  # tells us of changes at an address that we name in the create
     reports_balance = False  # ``read_test`` brings figures, worth asking for now and then
     images = ImageTransport.INLINE
     max_body_bytes = 20 * 1024 * 1024

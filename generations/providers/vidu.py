@@ -69,6 +69,7 @@ class Vidu(Provider):
     can_list = True
     can_cancel = True
     carries_token = True
+    calls_back = True
     reports_balance = True
     auth_scheme = "Token"
 

@@ -1,11 +1,12 @@
 """The only writer of the usage ledger. Every function joins the caller's transaction."""
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import UTC
 from decimal import Decimal
 from typing import TypedDict
 
-from django.db.models import Q, QuerySet, Sum
+from django.db.models import Min, Q, QuerySet, Sum
 from django.utils import timezone
 
 from generations.models import EntryKind, EntrySource, ProviderKey, Task, TaskState, UsageEntry
@@ -16,15 +17,22 @@ HELD = (EntryKind.RESERVE, EntryKind.RELEASE)
 
 
 def _write(
-    task: Task, kind: EntryKind, amount: Decimal, source: EntrySource, note: str = "", unit: str = ""
+    task: Task,
+    kind: EntryKind,
+    amount: Decimal,
+    source: EntrySource,
+    note: str = "",
+    unit: str = "",
+    key_id: int | None = None,
 ) -> UsageEntry:
+    number = _entries(task, kind).count()
     return UsageEntry.objects.create(
         kind=kind,
         amount=amount,
         unit=unit or task.unit,
         source=source,
         price_list=task.price_list,
-        key_id=task.key_id,
+        key_id=key_id or task.key_id,
         provider=task.provider,
         person_id=task.owner_id,
         task=task,
@@ -32,8 +40,26 @@ def _write(
         mode=task.mode,
         reference=task.attempt.remote_id if task.attempt else "",
         note=note,
-        once=f"{kind.value}:{task.pk}",
+        # Two that write the same line at once meet here: one of them is refused.
+        once=f"{kind.value}:{task.pk}" + (f":{number}" if number else ""),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """What stands reserved for a task on one key, in one unit."""
+
+    key_id: int
+    unit: str
+    amount: Decimal
+    source: EntrySource
+
+
+def holds(task: Task) -> list[Hold]:
+    """What is held for a task now."""
+    rows = _entries(task, *HELD).order_by().values_list("key_id", "unit").annotate(sum=Sum("amount"), first=Min("pk"))
+    sources = dict(_entries(task, *HELD).values_list("pk", "source"))
+    return [Hold(key_id, unit, amount, EntrySource(sources[first])) for key_id, unit, amount, first in rows if amount]
 
 
 def reserve(task: Task, amount: Decimal | None, source: EntrySource = EntrySource.PRICE_LIST, unit: str = "") -> None:
@@ -41,19 +67,26 @@ def reserve(task: Task, amount: Decimal | None, source: EntrySource = EntrySourc
 
     Nothing is held where nobody knows a price, and nothing is held twice.
     """
-    if amount is not None and not _entries(task, EntryKind.RESERVE).exists():
+    if amount is not None and not holds(task):
         _write(task, EntryKind.RESERVE, amount, source, unit=unit)
 
 
 def release(task: Task, note: str = "") -> None:
     """End the hold of a task, if there is one that still stands."""
-    held = _entries(task, EntryKind.RESERVE).first()
-    if held and not _entries(task, EntryKind.RELEASE).exists():
-        _write(task, EntryKind.RELEASE, -held.amount, EntrySource(held.source), note, held.unit)
+    for hold in holds(task):
+        _write(task, EntryKind.RELEASE, -hold.amount, hold.source, note, hold.unit, hold.key_id)
+
+
+def move_hold(task: Task, note: str) -> None:
+    """The task has another key now: what is held for it goes there too."""
+    for hold in holds(task):
+        if hold.key_id != task.key_id:
+            _write(task, EntryKind.RELEASE, -hold.amount, hold.source, note, hold.unit, hold.key_id)
+            _write(task, EntryKind.RESERVE, hold.amount, hold.source, note, hold.unit)
 
 
 def settle(task: Task, charge: Money, note: str = "") -> None:
-    """Book what the vendor charged, once, and end the hold.
+    """Book what the vendor charged, once, and end the hold. A later and different word of the vendor's is adjusted.
 
     A charge in another unit than the task's cannot be booked on it: ValueError, nothing is written.
     """
@@ -61,11 +94,19 @@ def settle(task: Task, charge: Money, note: str = "") -> None:
         raise ValueError(f"task {task.pk} is billed in {task.unit}, not {charge.unit}")
     if not _entries(task, EntryKind.SETTLE).exists():
         _write(task, EntryKind.SETTLE, charge.amount, EntrySource.VENDOR, note)
+    elif difference := charge.amount - booked(task):
+        _write(task, EntryKind.ADJUST, difference, EntrySource.VENDOR, note or "the vendor changed its mind")
     release(task)
 
 
-def _entries(task: Task, kind: EntryKind) -> QuerySet[UsageEntry]:
-    return UsageEntry.objects.filter(task=task, kind=kind)
+def booked(task: Task) -> Decimal:
+    """What the ledger says that a task cost, in the task's unit."""
+    rows = _entries(task, *SPENT).filter(unit=task.unit)
+    return rows.aggregate(sum=Sum("amount"))["sum"] or Decimal(0)
+
+
+def _entries(task: Task, *kinds: EntryKind) -> QuerySet[UsageEntry]:
+    return UsageEntry.objects.filter(task=task, kind__in=kinds)
 
 
 def budget_left(key: ProviderKey) -> Decimal | None:

@@ -11,7 +11,7 @@ from decimal import Decimal
 from functools import cache
 
 from django.utils import timezone
-from django.utils.formats import number_format
+from django.utils.formats import date_format, number_format
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext, pgettext
@@ -58,6 +58,9 @@ class CostLine:
     text: str
     tone: str
 
+
+FOLLOWED = (TaskState.QUEUED, TaskState.PROCESSING)
+SILENT_AFTER = 3  # looks in a row that brought no answer
 
 STATES: dict[str, StateWords] = {
     TaskState.WAITING: StateWords(gettext_lazy("Waiting"), "info"),
@@ -153,15 +156,24 @@ _LOST = FailureWords(
 _UNLISTED = FailureWords(
     gettext_lazy("The vendor's answer was lost"),
     gettext_lazy("The clip may be under way and may be charged, so it is not sent a second time."),
-    gettext_lazy("This vendor has no list to look it up in: an administrator can look in the vendor's console."),
+    gettext_lazy("An administrator decides after a look into the vendor's console."),
     "",
 )
-_NO_ADDRESS = FailureWords(
-    gettext_lazy("The vendor could not be given the pictures"),
-    gettext_lazy("It fetches them by an address, and VideoForge has none that it can reach. Nothing was sent."),
-    gettext_lazy("An administrator can set VIDEOFORGE_PUBLIC_URL."),
-    "",
-)
+# What only we can say, by failure code, before the class of the failure is asked.
+_BY_CODE: dict[str, FailureWords] = {
+    "not_created": FailureWords(
+        gettext_lazy("The vendor never made it"),
+        gettext_lazy("Its answer was lost, and it has no trace of the clip. Not charged."),
+        gettext_lazy("You can send it again."),
+        "again",
+    ),
+    "no_public_address": FailureWords(
+        gettext_lazy("The vendor could not be given the pictures"),
+        gettext_lazy("It fetches them by an address, and VideoForge has none that it can reach. Nothing was sent."),
+        gettext_lazy("An administrator can set VIDEOFORGE_PUBLIC_URL."),
+        "",
+    ),
+}
 # Why we ourselves gave up on a call, by failure code; what a vendor said stays in its own words.
 _OUR_REASONS: dict[str, Text] = {
     "secret_unreadable": gettext_lazy("The key's secret cannot be decrypted."),
@@ -175,6 +187,14 @@ EVENTS: dict[str, Text] = {
     "cancel-asked": gettext_lazy("Cancelling was asked for"),
     "cancel-accepted": gettext_lazy("The vendor agreed to cancel"),
     "cancel-refused": gettext_lazy("The vendor did not cancel"),
+    "asked-now": gettext_lazy("Somebody had the vendor asked at once"),
+    "exists-said": gettext_lazy("An administrator named the vendor's id"),
+    "exists-refused": gettext_lazy("That id is not this clip's"),
+    "not-created": gettext_lazy("The vendor has no trace of it"),
+    "resent-at-risk": gettext_lazy("An administrator sends it again and accepts the risk"),
+    "late-success": gettext_lazy("The clip came after all"),
+    "key-changed": gettext_lazy("Another key sends it"),
+    "replaced": gettext_lazy("Changed before it was sent: another clip took its place"),
     "success_without_output": gettext_lazy("The vendor says success and gives no link yet"),
 }
 _KEY_WAITS: dict[str, Text] = {
@@ -190,9 +210,8 @@ def failure_words(task: Task) -> FailureWords | None:
     if task.state in (TaskState.FAILED, TaskState.UNCERTAIN):
         if task.state == TaskState.UNCERTAIN and not task.key.translator.can_list:
             return _UNLISTED
-        if task.failure_code == "no_public_address":
-            return _NO_ADDRESS
-        return FAILURES.get(task.failure_class, FAILURES[FailureClass.PROVIDER_UNKNOWN])
+        known = _BY_CODE.get(task.failure_code) if task.state == TaskState.FAILED else None
+        return known or FAILURES.get(task.failure_class, FAILURES[FailureClass.PROVIDER_UNKNOWN])
     return None
 
 
@@ -200,16 +219,33 @@ def standing(task: Task, place: int | None = None) -> Standing:
     """``place`` is the task's place in line, if it is known and it waits."""
     words = STATES[task.state]
     if task.state == TaskState.UNCERTAIN and not task.key.translator.can_list:
-        return Standing(_("Unclear whether it was taken"), words.tone, "none", reason=str(_UNLISTED.body))
+        reason = f"{_UNLISTED.body} {_UNLISTED.next_step}"
+        return Standing(_("Unclear whether it was taken"), words.tone, "none", reason=reason)
     if task.state == TaskState.WAITING:
         tone = words.tone if task.key.takes_new_work else "warn"
         return Standing(str(words.word), tone, words.bar, place_words(place) if place else "", why_waiting(task))
-    if task.state == TaskState.PROCESSING:
-        if task.progress is None:
-            return Standing(str(words.word), words.tone, "busy")
-        return Standing(str(words.word), words.tone, words.bar, f"{task.progress} %")
+    if task.state in FOLLOWED:
+        tone, reason = ("warn", silence(task)) if is_silent(task) else (words.tone, "")
+        if task.state == TaskState.QUEUED or task.progress is None:
+            return Standing(str(words.word), tone, "busy", reason=reason)
+        return Standing(str(words.word), tone, words.bar, f"{task.progress} %", reason)
     trouble = failure_words(task) if task.state == TaskState.UNCERTAIN else None
     return Standing(str(words.word), words.tone, words.bar, reason=str(trouble.body) if trouble else "")
+
+
+def is_silent(task: Task) -> bool:
+    """Whether the vendor has not answered for so long that a person should know."""
+    return task.state in FOLLOWED and task.poll_errors >= SILENT_AFTER
+
+
+def silence(task: Task) -> str:
+    since = task.last_polled_at or task.submitted_at
+    if since is None:
+        return _("The vendor is not answering")
+    local = timezone.localtime(since)
+    today = local.date() == timezone.localdate()
+    said = date_format(local, "H:i" if today else "DATETIME_FORMAT")
+    return _("The vendor is not answering since %(time)s") % {"time": said}
 
 
 def why_waiting(task: Task) -> str:

@@ -6,27 +6,43 @@ called again with the same news, in any order, from any process.
 """
 
 from generations.lifecycle.copies import Kept, kept, lost
-from generations.lifecycle.moves import MOVES
+from generations.lifecycle.decisions import (
+    ask_now,
+    exists,
+    exists_refused,
+    move_to_key,
+    not_made,
+    resend,
+)
+from generations.lifecycle.moves import MOVES, NOT_CREATED
 from generations.lifecycle.news import LINK_LIFETIME, observe
-from generations.lifecycle.press import Cancelled, RequestIdTaken, cancel, cancel_answered, create
+from generations.lifecycle.press import AlreadySent, Cancelled, RequestIdTaken, cancel, cancel_answered, create
 from generations.lifecycle.sending import COMES_BACK, accept, claim, lose_answer, mark_sent, refuse
 
 __all__ = [
     "COMES_BACK",
     "LINK_LIFETIME",
     "MOVES",
+    "NOT_CREATED",
+    "AlreadySent",
     "Cancelled",
     "Kept",
     "RequestIdTaken",
     "accept",
+    "ask_now",
     "cancel",
     "cancel_answered",
     "claim",
     "create",
+    "exists",
+    "exists_refused",
     "kept",
     "lose_answer",
     "lost",
     "mark_sent",
+    "move_to_key",
+    "not_made",
     "observe",
     "refuse",
+    "resend",
 ]

@@ -24,9 +24,13 @@ MOVES: Mapping[TaskState, frozenset[TaskState]] = {
     S.ARCHIVING: frozenset({S.SUCCEEDED, S.LOST}),
     S.LOST: frozenset({S.ARCHIVING}),
     S.SUCCEEDED: frozenset(),
-    S.FAILED: frozenset(),
-    S.CANCELLED: frozenset(),
+    # A late success: the vendor made it after all. QUEUED only where we had held it for never made.
+    S.FAILED: frozenset({S.QUEUED, S.ARCHIVING}),
+    S.CANCELLED: frozenset({S.ARCHIVING}),
 }
+
+
+NOT_CREATED = "not_created"  # the failure code of a create of which the vendor has no trace
 
 
 def sources_of(to: TaskState) -> list[TaskState]:

@@ -1,5 +1,6 @@
 """What vendors say: one door, safe to enter twice and in any order."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -9,12 +10,15 @@ from django.utils import timezone
 
 from generations import ledger
 from generations.lifecycle.moves import S, in_unit, log, move, note
-from generations.models import Creation, Task, TaskState
+from generations.models import Creation, CreationState, Task, TaskState
 from generations.providers.base import Failure, FailureClass, Money, Output, RemoteState, Snapshot, Unit
 from generations.queue import enqueue
 
 FIRST_COPY = timedelta(seconds=20)  # the job is queued at once; past this the sweep takes it for lost
 NO_LINK = "success_without_output"  # the anomaly's name, and that of its line in the timeline
+RUNNING = (S.QUEUED, S.PROCESSING)
+LATE = (S.FAILED, S.CANCELLED, S.LOST)  # we, or the vendor, had said that it is over
+LOOK_LATE = timedelta(hours=1)  # how often the vendor is asked about what we gave up
 LINK_LIFETIME = timedelta(hours=24)  # where a link does not say how long it lives
 
 
@@ -49,6 +53,9 @@ def _waited_for_link(task: Task) -> bool:
 
 
 def _progress(task: Task, snapshot: Snapshot) -> bool:
+    known = task.progress if task.progress is not None else -1
+    if task.state == S.PROCESSING and (snapshot.progress is None or snapshot.progress <= known):
+        return False  # most looks bring this: no reason to trouble the database
     with transaction.atomic():
         if move(task, S.PROCESSING, started_at=timezone.now(), progress=snapshot.progress):
             return True
@@ -63,13 +70,46 @@ def _succeed(task: Task, snapshot: Snapshot) -> bool:
     with transaction.atomic():
         charge = in_unit(task, snapshot.charge)
         now = timezone.now()
-        if not move(task, S.ARCHIVING, progress=100, charge=charge, next_poll_at=None):
+        said = {"progress": 100, "charge": charge, "next_poll_at": None, "made_at": now, "finished_at": None}
+        late = task.state in (S.FAILED, S.CANCELLED, S.LOST)
+        if late and not snapshot.outputs:
             return False
-        for output in snapshot.outputs:
-            creation = _expect(task, output, now)
-            enqueue("archive", creation.pk)
+        cleared = {"failure_class": "", "failure_code": "", "failure_text": ""} if late else {}
+        if not move(task, S.ARCHIVING, only_from=LATE if late else RUNNING, **said, **cleared):
+            return False
+        if late:
+            log.warning("task %s: a late success", task.pk)
+            note(task, "late-success")
+        expect(task, snapshot.outputs, now)
         _book(task, charge)
         return True
+
+
+def expect(task: Task, outputs: Sequence[Output], now: datetime) -> None:
+    """Have these outputs copied; one whose copy was lost gets its new link and another chance."""
+    known = {creation.position: creation for creation in task.creations.all()}
+    for output in outputs:
+        creation = known.get(output.position)
+        if creation is None:
+            creation = _expect(task, output, now)
+        elif not _renew(creation, output, now):
+            continue
+        enqueue("archive", creation.pk)
+
+
+def _renew(creation: Creation, output: Output, now: datetime) -> bool:
+    return bool(
+        Creation.objects.filter(pk=creation.pk, state=CreationState.LOST).update(
+            state=CreationState.PENDING,
+            source_url=output.url,
+            cover_url=output.cover_url,
+            deadline=output.expires_at or now + LINK_LIFETIME,
+            next_try_at=now + FIRST_COPY,
+            tries=0,
+            last_error="",
+            claimed_until=None,
+        )
+    )
 
 
 def _expect(task: Task, output: Output, now: datetime) -> Creation:
@@ -98,7 +138,8 @@ def _end(task: Task, state: TaskState, snapshot: Snapshot) -> bool:
             failure_code=failure.code[:80],
             failure_text=failure.text,
             finished_at=timezone.now(),
-            next_poll_at=None,
+            # What we gave up ourselves is asked about now and then: the vendor may come up with it.
+            next_poll_at=timezone.now() + LOOK_LATE if failure.code == NO_LINK else None,
             detail={"code": failure.code},
         ):
             return False

@@ -27,6 +27,10 @@ class RequestIdTaken(Exception):
     """Somebody else's press carries this request id."""
 
 
+class AlreadySent(Exception):
+    """The task that was to be replaced does not wait any more; nothing was changed and nothing made."""
+
+
 def create(
     *,
     owner: User,
@@ -46,11 +50,13 @@ def create(
     count: int = 1,
     visibility: str = Visibility.TEAM,
     remix_of: Task | None = None,
+    replaces: Task | None = None,
 ) -> list[Task]:
     """One press of Generate: ``count`` waiting tasks with their reservations. Nothing is sent yet.
 
     The same request id again returns the tasks of the first press. Raises RequestIdTaken when that press was
-    somebody else's. With a fixed seed, variants get seed, seed + 1, ... so that they differ.
+    somebody else's. ``replaces`` is a task that waits: it is cancelled in the same transaction, or AlreadySent is
+    raised and nothing is made. With a fixed seed, variants get seed, seed + 1, ... so that they differ.
     """
     order: dict[str, Any] = {
         "visibility": visibility,
@@ -67,6 +73,8 @@ def create(
     try:
         with transaction.atomic():
             batch = Batch.objects.create(owner=owner, request_id=request_id, size=count)
+            if replaces is not None:
+                _take_back(replaces, owner)
             order |= {"owner": owner, "batch": batch, "prompt": _keep_prompt(owner, prompt, visibility)}
             order |= _vendor_fields(key, offer, order) | _estimate_fields(key, offer, order)
             seeds = [None if seed is None else seed + position for position in range(count)]
@@ -75,6 +83,13 @@ def create(
             return tasks
     except IntegrityError:
         return _first_press(request_id, owner)
+
+
+def _take_back(task: Task, actor: User) -> None:
+    if not move(task, S.CANCELLED, only_from=[S.WAITING], actor=actor, charge=Decimal(0), finished_at=timezone.now()):
+        raise AlreadySent
+    note(task, "replaced", actor=actor)
+    ledger.release(task, "replaced before it was sent")
 
 
 def _first_press(request_id: UUID, owner: User) -> list[Task]:

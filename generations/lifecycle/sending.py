@@ -8,7 +8,7 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from generations import ledger
-from generations.lifecycle.moves import S, in_unit, move
+from generations.lifecycle.moves import NOT_CREATED, S, in_unit, move, note
 from generations.models import Attempt, AttemptState, EntrySource, KeyProblem, ProviderKey, Task
 from generations.providers.base import Failure, FailureClass, Money, Receipt, Unit
 from generations.queue import enqueue
@@ -61,14 +61,16 @@ def claim(task: Task) -> Attempt | None:
         return attempt
 
 
-def mark_sent(attempt: Attempt, body_digest: str) -> bool:
+def mark_sent(attempt: Attempt, body_digest: str, callback_digest: str = "") -> bool:
     """The last write before the POST. True exactly once for an attempt: only the caller that got it may send."""
+    now = timezone.now()
     with transaction.atomic():
-        return bool(
-            Attempt.objects.filter(pk=attempt.pk, state=AttemptState.CLAIMED, task__state=S.SUBMITTING).update(
-                state=AttemptState.SENT, sent_at=timezone.now(), body_digest=body_digest
-            )
-        )
+        claimed = Attempt.objects.filter(pk=attempt.pk, state=AttemptState.CLAIMED, task__state=S.SUBMITTING)
+        sent = {"sent_at": now, "body_digest": body_digest, "callback_digest": callback_digest}
+        if not claimed.update(state=AttemptState.SENT, **sent):
+            return False
+    attempt.sent_at = now
+    return True
 
 
 def accept(attempt: Attempt, receipt: Receipt) -> bool:
@@ -86,9 +88,13 @@ def _accept(attempt: Attempt, receipt: Receipt) -> bool:
         now = timezone.now()
         first_poll = max(FIRST_POLL, timedelta(seconds=attempt.key.translator.poll_floor))
         quote = in_unit(task, receipt.quote)
+        given_up = Task.objects.filter(pk=task.pk, state=S.FAILED, failure_code=NOT_CREATED).exists()
         if not move(
             task,
             S.QUEUED,
+            only_from=[S.FAILED] if given_up else [S.SUBMITTING, S.UNCERTAIN],
+            charge=None,
+            finished_at=None,
             submitted_at=attempt.sent_at or now,
             next_poll_at=now + first_poll,
             quote=quote,
@@ -99,7 +105,13 @@ def _accept(attempt: Attempt, receipt: Receipt) -> bool:
             detail={"remote_id": receipt.remote_id},
         ):
             return False
-        _close_attempt(attempt, AttemptState.ACCEPTED, remote_id=receipt.remote_id)
+        _close_attempt(attempt, AttemptState.ACCEPTED, remote_id=receipt.remote_id, next_look_at=None)
+        if task.attempt_id != attempt.pk:
+            Task.objects.filter(pk=task.pk).update(attempt=attempt)
+            task.attempt = attempt
+        if given_up:
+            note(task, "late-success")
+            ledger.reserve(task, task.estimate, unit=task.estimate_unit)
         ledger.reserve(task, quote, EntrySource.VENDOR)
         return True
 
@@ -129,7 +141,8 @@ def refuse(attempt: Attempt, failure: Failure) -> bool:
         if not moved:
             return False
         _close_attempt(attempt, AttemptState.REFUSED, failure_code=failure.code[:80])
-        _flag_key(task.key_id, failure)
+        _flag_key(attempt.key_id, failure)
+        _slow_down(attempt.key_id, failure)
         if task.state == S.FAILED:
             ledger.settle(task, Money(Decimal(0), Unit(task.unit)), "refused at create")
         return True
@@ -165,6 +178,12 @@ def _delay(tries: int, retry_after: float | None) -> timedelta:
         return min(timedelta(seconds=retry_after), TRY_AGAIN_AT_MOST)
     doubled: timedelta = TRY_AGAIN * 2 ** min(tries - 1, 10)
     return min(doubled, TRY_AGAIN_AT_MOST)
+
+
+def _slow_down(key_id: int, failure: Failure) -> None:
+    """A key that was told to wait sends nothing for so long, whichever task is next."""
+    if failure.cls == FailureClass.THROTTLED:
+        ProviderKey.objects.filter(pk=key_id).update(next_send_at=timezone.now() + _delay(1, failure.retry_after))
 
 
 def _flag_key(key_id: int, failure: Failure) -> None:

@@ -1,0 +1,102 @@
+"""Creates whose answer was lost: what the vendor's list, or a person who looked there, says of them."""
+
+from datetime import timedelta
+from decimal import Decimal
+
+from django.db import transaction
+from django.utils import timezone
+
+from generations import ledger
+from generations.lifecycle.moves import NOT_CREATED, S, move, note
+from generations.models import Attempt, ProviderKey, Task, User
+from generations.providers.base import FailureClass
+from generations.queue import enqueue
+
+ASK_AGAIN_AFTER = timedelta(seconds=10)  # pressed again within this time it is the same wish
+
+
+def not_made(attempt: Attempt, actor: User | None = None) -> bool:
+    """The vendor has no trace of it: failed, free, and its owner may send it again.
+
+    The hold ends, nothing is settled: should it turn up after all, that success is booked as any other.
+    """
+    task = attempt.task
+    with transaction.atomic():
+        if task.attempt_id != attempt.pk or not move(
+            task,
+            S.FAILED,
+            only_from=[S.UNCERTAIN],
+            actor=actor,
+            charge=Decimal(0),
+            failure_class=FailureClass.PROVIDER_TRANSIENT,
+            failure_code=NOT_CREATED,
+            failure_text="",
+            finished_at=timezone.now(),
+            detail={"code": NOT_CREATED},
+        ):
+            return False
+        note(task, "not-created", actor=actor)
+        ledger.release(task, "never made")
+        return True
+
+
+def resend(attempt: Attempt, actor: User) -> bool:
+    """A person takes the risk of paying twice: back to waiting, where a new attempt is made."""
+    task = attempt.task
+    with transaction.atomic():
+        if task.attempt_id != attempt.pk or not move(
+            task, S.WAITING, only_from=[S.UNCERTAIN], actor=actor, next_try_at=None,
+            failure_class="", failure_code="", failure_text="",
+        ):  # fmt: skip
+            return False
+        note(task, "resent-at-risk", actor=actor)
+        enqueue("dispatch")
+        return True
+
+
+def exists(attempt: Attempt, remote_id: str, actor: User) -> None:
+    """A person names the vendor's id; the worker asks the vendor whether it is this task."""
+    with transaction.atomic():
+        note(attempt.task, "exists-said", actor=actor, remote_id=remote_id)
+        _touch(attempt.task)
+        enqueue("adopt", attempt.pk, remote_id)
+
+
+def exists_refused(attempt: Attempt, code: str, text: str = "") -> None:
+    """The id that a person named is not this task's; it stays uncertain."""
+    with transaction.atomic():
+        note(attempt.task, "exists-refused", code=code, text=text)
+        _touch(attempt.task)
+
+
+def ask_now(task: Task, actor: User) -> bool:
+    """Have the vendor asked at once, also about a task that has ended. False when nobody can be asked."""
+    if task.attempt is None or not task.attempt.remote_id:
+        return False
+    with transaction.atomic():
+        if task.events.filter(kind="asked-now", at__gt=timezone.now() - ASK_AGAIN_AFTER).exists():
+            return True
+        note(task, "asked-now", actor=actor)
+        _touch(task)
+        running = Task.objects.filter(pk=task.pk, state__in=[S.QUEUED, S.PROCESSING])
+        if not running.update(next_poll_at=timezone.now()):
+            enqueue("ask", task.pk)
+        return True
+
+
+def move_to_key(task: Task, key: ProviderKey) -> bool:
+    """Let another key of the same vendor send a task that still waits; what is held goes with it."""
+    with transaction.atomic():
+        waiting = Task.objects.filter(pk=task.pk, state=S.WAITING, key_id=task.key_id)
+        cleared = {"failure_class": "", "failure_code": "", "failure_text": "", "next_try_at": None}
+        if not waiting.update(key=key, changed_at=timezone.now(), **cleared):
+            return False
+        note(task, "key-changed", **{"from": task.key.label, "to": key.label})
+        task.key = key
+        ledger.move_hold(task, "another key")
+        enqueue("dispatch")
+        return True
+
+
+def _touch(task: Task) -> None:
+    Task.objects.filter(pk=task.pk).update(changed_at=timezone.now())

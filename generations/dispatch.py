@@ -11,9 +11,10 @@ from django.db.models import Count, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
-from generations import addresses, assets, evidence, lifecycle, transport
+from generations import addresses, assets, evidence, ledger, lifecycle, transport
 from generations.models import Attempt, KeyState, ProviderKey, Task, TaskState
 from generations.providers.base import (
+    Answer,
     AnswerLost,
     Call,
     Failure,
@@ -22,15 +23,19 @@ from generations.providers.base import (
     Mode,
     NotSent,
     Order,
+    ProviderError,
     Refused,
 )
 from generations.queue import enqueue
+from generations.stock import stock_of
 
 log = logging.getLogger("videoforge.dispatch")
 
-UNCERTAIN_HOLDS_SLOT = timedelta(hours=1)
-# A create may take 40 seconds; with the copies and the heartbeat this leaves a worker free for everything else.
-MOST_SENDING = 2
+UNCERTAIN_HOLDS_SLOT = timedelta(minutes=15)
+# A create may take 40 seconds; with the copies and the heartbeat this leaves a worker free for everything else, and
+# a vendor that hangs leaves places for the others.
+MOST_SENDING, MOST_SENDING_PER_VENDOR = 4, 2
+BURST = 2.0  # seconds: what was not sent for so long may be sent at once
 
 
 def dispatch() -> int:
@@ -64,12 +69,46 @@ def claim_next(key_id: int) -> Attempt | None:
     """
     with transaction.atomic():
         key = ProviderKey.objects.select_for_update().get(pk=key_id)
-        running = _in_flight(key).count()
-        sending = Task.objects.filter(state=TaskState.SUBMITTING).count()
-        if not key.takes_new_work or running >= key.max_in_flight or sending >= MOST_SENDING:
+        if not key.takes_new_work or _in_flight(key).count() >= key.slots or not _may_send(key):
             return None
         task = _next_in_turn(key)
-        return lifecycle.claim(task) if task else None
+        attempt = lifecycle.claim(task) if task else None
+        if attempt:
+            _take_pace(key)
+        return attempt
+
+
+def _may_send(key: ProviderKey) -> bool:
+    """Workers are free for it, and the key's pace allows it."""
+    sending = Task.objects.filter(state=TaskState.SUBMITTING)
+    if sending.count() >= MOST_SENDING or sending.filter(provider=key.provider).count() >= MOST_SENDING_PER_VENDOR:
+        return False
+    return key.next_send_at is None or key.next_send_at <= timezone.now()
+
+
+def _take_pace(key: ProviderKey) -> None:
+    """``next_send_at`` runs ahead by one interval a task, from at most BURST seconds ago: a bucket of tokens."""
+    now, interval = timezone.now(), timedelta(seconds=1 / float(key.sends_per_second))
+    full = now - timedelta(seconds=BURST)
+    start = max(key.next_send_at or full, full)
+    ProviderKey.objects.filter(pk=key.pk).update(next_send_at=start + interval)
+
+
+def another_key(task: Task) -> ProviderKey | None:
+    """An active key of the same vendor and address that sells the same and can pay for it, the emptiest first."""
+    keys = ProviderKey.objects.filter(provider=task.provider, base_url=task.key.base_url, state=KeyState.ACTIVE)
+    keys = keys.filter(problem="").exclude(pk=task.key_id)
+    waiting = Count("tasks", filter=Q(tasks__state=TaskState.WAITING))
+    return next((key for key in keys.annotate(waiting=waiting).order_by("waiting", "pk") if _fits(task, key)), None)
+
+
+def _fits(task: Task, key: ProviderKey) -> bool:
+    stock = stock_of(key)
+    sold = any(offer.mode == task.mode and offer.model == task.model for offer in stock.offers)
+    if not sold or Mode(task.mode) in stock.closed:
+        return False
+    left, price = ledger.budget_left(key), task.price
+    return left is None or price is None or price.unit != task.unit or price.amount <= left
 
 
 def _in_flight(key: ProviderKey) -> QuerySet[Task]:
@@ -108,16 +147,29 @@ def submit(attempt_id: int) -> None:
     if not lifecycle.mark_sent(attempt, digest(call)):
         return
     evidence.count(attempt.key, call.kind)
+    outcome = _send(call)
     try:
-        receipt = attempt.key.translator.read_receipt(transport.send(call))
+        if isinstance(outcome, ProviderError):
+            raise outcome
+        receipt = attempt.key.translator.read_receipt(outcome)
     except AnswerLost as error:
         lifecycle.lose_answer(attempt, error.failure)
+        evidence.record(attempt, call, outcome, error.failure.code)
     except (NotSent, Refused) as error:
         lifecycle.refuse(attempt, error.failure)
+        evidence.record(attempt, call, outcome, error.failure.code)
     else:
         evidence.worked(attempt.key)
         lifecycle.accept(attempt, receipt)
+        evidence.record(attempt, call, outcome, "accepted")
     enqueue("dispatch")
+
+
+def _send(call: Call) -> Answer | ProviderError:
+    try:
+        return transport.send(call)
+    except ProviderError as error:
+        return error
 
 
 def digest(call: Call) -> str:

@@ -4,7 +4,7 @@ The names stand in queue rows; a name that was ever released keeps working.
 """
 
 from generations import dispatch as dispatching
-from generations import health, keys, leases, lookup, rounds, saving
+from generations import health, keys, leases, lookup, polling, rounds, saving
 from generations.models import Task
 
 SCHEDULES = (
@@ -34,6 +34,14 @@ def submit(attempt_id: int) -> None:
 
 def look_up(attempt_id: int) -> None:
     lookup.look_up(attempt_id)
+
+
+def adopt(attempt_id: int, remote_id: str) -> None:
+    lookup.adopt(attempt_id, remote_id)
+
+
+def ask(task_id: str) -> None:
+    polling.ask(Task.objects.select_related("attempt__key").get(pk=task_id))
 
 
 def archive(creation_id: str) -> None:

@@ -8,10 +8,11 @@ import logging
 from collections.abc import Iterator
 from datetime import timedelta
 
+from django.conf import settings
 from django.utils import timezone
 
 from generations import evidence, lifecycle, transport
-from generations.models import Attempt, Task, TaskState
+from generations.models import Attempt, AttemptState, Task, TaskState
 from generations.providers.base import (
     EXPERIMENTS,
     Account,
@@ -33,10 +34,10 @@ MOST_PAGES = 50
 def look_up(attempt_id: int) -> bool:
     """Adopt the vendor's task that carries this attempt's token; False when none was found this time.
 
-    Not finding it proves nothing yet: the task stays uncertain and is looked for again.
+    Not finding it proves nothing yet. Two complete listings, ``settings.NOT_CREATED_AFTER`` apart, do.
     """
     attempt = Attempt.objects.select_related("task", "key").get(pk=attempt_id)
-    if attempt.task.state != TaskState.UNCERTAIN or not attempt.key.translator.can_list or attempt.sent_at is None:
+    if not attempt.key.translator.can_list or attempt.sent_at is None or not _is_open(attempt):
         return False
     try:
         account = attempt.key.account(attempt.base_url)
@@ -44,11 +45,59 @@ def look_up(attempt_id: int) -> bool:
     except ProviderError as error:
         evidence.failed(attempt.key, error.failure)
         return False
+    except ListingIncomplete:
+        log.warning("attempt %s: the vendor's list could not be read to its end", attempt.pk)
+        return False
     if found is None:
+        _missed(attempt)
         return False
     log.info("attempt %s: found at the vendor as %s", attempt.pk, found.remote_id)
     quote = found.echo.quote if found.echo else None
     return lifecycle.accept(attempt, Receipt(found.remote_id, found.state, quote))
+
+
+def _is_open(attempt: Attempt) -> bool:
+    """Whether it may still be found: also after we took it for never made."""
+    task = attempt.task
+    given_up = task.state == TaskState.FAILED and task.failure_code == lifecycle.NOT_CREATED
+    return attempt.state == AttemptState.UNKNOWN and (task.state == TaskState.UNCERTAIN or given_up)
+
+
+def _missed(attempt: Attempt) -> None:
+    """A complete listing lacks it. The first time that may be the list's delay; some minutes later it is a no."""
+    now = timezone.now()
+    if attempt.missed_at is None:
+        again = now + settings.NOT_CREATED_AFTER
+        Attempt.objects.filter(pk=attempt.pk).update(missed_at=now, next_look_at=again)
+    elif now - attempt.missed_at >= settings.NOT_CREATED_AFTER and lifecycle.not_made(attempt):
+        log.info("attempt %s: never made, two complete listings agree", attempt.pk)
+
+
+def adopt(attempt_id: int, remote_id: str) -> bool:
+    """Ask the vendor about the id that a person named, and take it for the attempt's when nothing speaks against it."""
+    attempt = Attempt.objects.select_related("task", "key").get(pk=attempt_id)
+    if attempt.task.state != TaskState.UNCERTAIN:
+        return False
+    if Attempt.objects.filter(provider=attempt.provider, key=attempt.key, remote_id=remote_id).exists():
+        lifecycle.exists_refused(attempt, "remote_id_taken")
+        return False
+    try:
+        account = attempt.key.account(attempt.base_url)
+        snapshot = _ask(attempt, account, remote_id)
+    except ProviderError as error:
+        lifecycle.exists_refused(attempt, error.failure.code, error.failure.text)
+        return False
+    if snapshot.payload and snapshot.payload != attempt.token:
+        lifecycle.exists_refused(attempt, "another_token")
+        return False
+    if not lifecycle.accept(attempt, Receipt(remote_id, snapshot.state)):
+        return False
+    lifecycle.observe(attempt.task, snapshot)
+    return True
+
+
+class ListingIncomplete(Exception):
+    """Pages are missing, repeat themselves or cannot be read: what is not in them may exist all the same."""
 
 
 def _candidates(attempt: Attempt, account: Account) -> Iterator[Snapshot]:
@@ -64,17 +113,25 @@ def _candidates(attempt: Attempt, account: Account) -> Iterator[Snapshot]:
 
 
 def _pages(attempt: Attempt, account: Account) -> Iterator[ListPage]:
-    sent_at, token = attempt.sent_at or timezone.now(), ""
+    """All pages of the time around the sending. Raises ListingIncomplete where there is no end to them."""
+    sent_at, token, seen = attempt.sent_at or timezone.now(), "", {""}
+    until = min(sent_at + AFTER, timezone.now() + BEFORE)
     for _ in range(MOST_PAGES):
         call = attempt.key.translator.build_list(
-            account, ids=(), created_from=sent_at - BEFORE, created_to=sent_at + AFTER, page_token=token
+            account, ids=(), created_from=sent_at - BEFORE, created_to=until, page_token=token
         )
         evidence.count(attempt.key, call.kind)
-        page = attempt.key.translator.read_list(transport.send(call))
+        answer = transport.send(call)
+        page = attempt.key.translator.read_list(answer)
+        evidence.record(attempt, call, answer, f"{len(page.rows)} rows")
         yield page
         token = page.next_token
-        if not token or not page.rows:
+        if page.unread or (token and token in seen):
+            raise ListingIncomplete
+        if not token:
             return
+        seen.add(token)
+    raise ListingIncomplete
 
 
 def _looks_like(task: Task, row: Snapshot) -> bool:
@@ -93,12 +150,22 @@ def _looks_like(task: Task, row: Snapshot) -> bool:
 def _is_ours(attempt: Attempt, account: Account, row: Snapshot) -> bool:
     if row.payload is not None:
         return row.payload == attempt.token
-    call: Call = attempt.key.translator.build_query(account, row.remote_id, attempt.task.wire_model)
-    evidence.count(attempt.key, call.kind)
     try:
-        return attempt.key.translator.read_snapshot(transport.send(call)).payload == attempt.token
+        return _ask(attempt, account, row.remote_id).payload == attempt.token
     except Refused as error:
         # A candidate that is gone is not ours, and must not stand in the way of those behind it.
         if error.failure.cls == FailureClass.NOT_FOUND:
             return False
         raise
+
+
+def _ask(attempt: Attempt, account: Account, remote_id: str) -> Snapshot:
+    call: Call = attempt.key.translator.build_query(account, remote_id, attempt.task.wire_model)
+    evidence.count(attempt.key, call.kind)
+    try:
+        answer = transport.send(call)
+    except ProviderError as error:
+        evidence.record(attempt, call, error)
+        raise
+    evidence.record(attempt, call, answer)
+    return attempt.key.translator.read_snapshot(answer)

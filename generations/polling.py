@@ -3,22 +3,31 @@
 Where a vendor lists, one request serves a hundred tasks of a key, and a failed task costs one query more for its
 reason; elsewhere each task is one query. A vendor's error never changes a task, only the time of the next look,
 and no time limit of ours ever ends a task that the vendor may still finish.
+
+Requests travel in the background (``transport.Courier``), a lane for each vendor; answers are taken in as they come,
+so one that hangs delays its own tasks alone. When to ask again is planned by ``pace``.
 """
 
 import logging
+import random
+import time
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from types import TracebackType
 
+from django.db import transaction
 from django.utils import timezone
 
-from generations import evidence, lifecycle, transport
-from generations.models import ProviderKey, Task, TaskState
+from generations import evidence, lifecycle, pace, transport
+from generations.models import Pace, ProviderKey, Task, TaskState
 from generations.providers.base import (
     Account,
     Answer,
     Call,
+    CallKind,
     Failure,
     FailureClass,
     Provider,
@@ -31,25 +40,32 @@ from generations.providers.base import (
 log = logging.getLogger("videoforge.polling")
 
 RUNNING = (TaskState.QUEUED, TaskState.PROCESSING)
+# What failed because we gave it up keeps a time for the next look; everything else that ended has none.
+FOLLOWED = (*RUNNING, TaskState.FAILED)
 IDS_PER_LIST = 100
 MOST_PAGES = 20
-OFF_PEAK_EVERY = timedelta(minutes=10)  # they may take 48 hours
-SLOW_AFTER = timedelta(minutes=15)
-SLOW_EVERY = timedelta(minutes=1)
+OFF_PEAK_EVERY = timedelta(minutes=12)  # they may take 48 hours
+# Longer than a clip takes: on the administrators' list and asked about slowly, but never failed by us.
+OVERDUE, OFF_PEAK_OVERDUE, OVERDUE_EVERY = timedelta(minutes=45), timedelta(hours=49), timedelta(minutes=10)
+GIVEN_UP_EVERY = timedelta(hours=1)
+SILENT_ERRORS = 3  # in a row: from then on the card says that the vendor does not answer
 ERROR_DELAY = timedelta(seconds=5)  # doubled with every error in a row, up to:
 ERROR_DELAY_AT_MOST = timedelta(minutes=5)
 # Clocks differ; the window only bounds the list, the ids select.
 WINDOW_MARGIN = timedelta(minutes=10)
 MOST_TASKS_A_TICK = 2000
+CLAIM = timedelta(seconds=20)  # longer than a read may take
+ANSWERS_AT_ONCE = 32  # are written in one transaction
+BOOK_FOR = 30.0  # seconds that learned paces are kept in memory
+ALONG = 0.5  # of the pace: so much before its time a task is asked for together with others of its key
 
 
 @dataclass(frozen=True, slots=True)
 class Lane:
-    """Tasks that are asked for with the same key at the same address."""
+    """A key at one address: what is asked with it goes together."""
 
     key: ProviderKey
     account: Account
-    tasks: tuple[Task, ...]
 
     @property
     def translator(self) -> Provider:
@@ -58,176 +74,276 @@ class Lane:
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """One read and the tasks that it will tell something about."""
+    """One read and the tasks that it will tell something about. ``page`` counts those of a list, from 1."""
 
     lane: Lane
     tasks: tuple[Task, ...]
     call: Call
+    page: int = 0
+
+
+Outcome = Answer | ProviderError
 
 
 def poll_due() -> int:
-    """Ask for every task whose time has come; returns how many tasks that were."""
-    lanes = list(_lanes(_due(timezone.now())))
-    for lane in lanes:
-        _claim(lane)
-    listed = [lane for lane in lanes if lane.translator.can_list]
-    single = [lane for lane in lanes if not lane.translator.can_list]
-    unclear = _by_list(listed)
-    _by_query([*unclear, *((lane, task) for lane in single for task in lane.tasks)])
-    return sum(len(lane.tasks) for lane in lanes)
-
-
-def _due(now: datetime) -> list[Task]:
-    """Due tasks; where one list serves all of a key, also those that are due shortly."""
-    followed = Task.objects.filter(state__in=RUNNING).select_related("attempt", "key")
-    keys = followed.filter(next_poll_at__lte=now).order_by().values_list("key_id", flat=True).distinct()
-    due = [
-        task
-        for key in ProviderKey.objects.filter(pk__in=list(keys))
-        for task in followed.filter(key=key, next_poll_at__lte=now + _ahead(key.translator)).order_by("next_poll_at")[
-            :MOST_TASKS_A_TICK
-        ]
-    ]
-    return due
-
-
-def _ahead(translator: Provider) -> timedelta:
-    """How much before its time a task may be asked for together with others; alone it waits for its time."""
-    return timedelta(seconds=translator.poll_every / 2 if translator.can_list else 0)
-
-
-def _lanes(tasks: Iterable[Task]) -> Iterator[Lane]:
-    grouped: dict[tuple[int, str], list[Task]] = {}
-    for task in tasks:
-        if task.attempt is not None and task.attempt.remote_id:
-            grouped.setdefault((task.attempt.key_id, task.attempt.base_url), []).append(task)
-    keys = ProviderKey.objects.in_bulk([key_id for key_id, _ in grouped])
-    for (key_id, base_url), group in grouped.items():
-        try:
-            yield Lane(keys[key_id], keys[key_id].account(base_url), tuple(group))
-        except Refused as error:
-            evidence.failed(keys[key_id], error.failure)
-            _postpone(group, error.failure)
-
-
-def _claim(lane: Lane) -> None:
-    """Move the next look on before looking: a row that breaks this round cannot have the vendor asked every second."""
-    later = timezone.now() + max(timedelta(seconds=2 * lane.translator.poll_every), ERROR_DELAY)
-    Task.objects.filter(pk__in=[task.pk for task in lane.tasks], state__in=RUNNING).update(next_poll_at=later)
+    """Ask for every task whose time has come and take in all answers; returns how many tasks that were."""
+    with Poller() as poller:
+        asked = poller.ask_due()
+        while poller.waiting:
+            poller.take_in(transport.READ_DEADLINE)
+    return asked
 
 
 def remote_id(task: Task) -> str:
     return task.attempt.remote_id if task.attempt else ""
 
 
-# --- By list ------------------------------------------------------------------------------------------------
+class Poller:
+    """Asks and takes in for as long as one process holds the heartbeat."""
 
+    def __init__(self) -> None:
+        self._courier: transport.Courier[Ask] = transport.Courier()
+        self._book, self._book_until = pace.Book(()), 0.0
+        self._silent_until: dict[int, float] = {}  # by key: a vendor told us to slow down
+        self._counts: Counter[tuple[int, CallKind]] = Counter()
+        self._good: set[int] = set()
 
-def _by_list(lanes: Sequence[Lane]) -> list[tuple[Lane, Task]]:
-    """Ask by list; returns the tasks that need a query of their own: failed without a reason, or not listed."""
-    unclear: list[tuple[Lane, Task]] = []
-    asks = [ask for lane in lanes for ask in _list_asks(lane)]
-    for _ in range(MOST_PAGES):
-        following: list[Ask] = []
-        for ask, answer in _fetch(asks):
-            try:
-                page = ask.lane.translator.read_list(answer)
-            except ProviderError as error:
-                _went_wrong(ask, error.failure)
-                continue
-            rest, reasonless = _take_rows(ask, page.rows)
-            unclear += [(ask.lane, task) for task in reasonless]
-            if rest and page.rows and page.next_token:
-                following.append(_list_ask(ask.lane, rest, page.next_token))
-            else:
-                unclear += [(ask.lane, task) for task in rest]
-        if not following:
-            return unclear
-        asks = following
-    return unclear + [(ask.lane, task) for ask in asks for task in ask.tasks]
+    def __enter__(self) -> "Poller":
+        return self
 
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._courier.close()
 
-def _list_asks(lane: Lane) -> list[Ask]:
-    starts = range(0, len(lane.tasks), IDS_PER_LIST)
-    with _apart(lane, lane.tasks):
-        return [_list_ask(lane, lane.tasks[start : start + IDS_PER_LIST], "") for start in starts]
-    return []
+    @property
+    def waiting(self) -> int:
+        """How many reads are under way."""
+        return sum(self._courier.in_air.values())
 
+    # --- Asking
 
-def _list_ask(lane: Lane, tasks: Sequence[Task], page_token: str) -> Ask:
-    created = [task.submitted_at or task.created_at for task in tasks]
-    call = lane.translator.build_list(
-        lane.account,
-        ids=[remote_id(task) for task in tasks],
-        created_from=min(created) - WINDOW_MARGIN,
-        created_to=max(*created, timezone.now()) + WINDOW_MARGIN,
-        page_token=page_token,
-    )
-    return Ask(lane, tuple(tasks), call)
+    def ask_due(self) -> int:
+        """Send for what is due; returns for how many tasks."""
+        self._renew_book()
+        asked = 0
+        for key in self._keys():
+            due = self._due(key)
+            _claim(due)
+            for lane, tasks in _lanes(key, due):
+                asked += len(tasks)
+                self._ask(lane, tasks)
+        self._write_counts()
+        return asked
 
+    def _keys(self) -> list[ProviderKey]:
+        """Keys with something due, in no order: none shall always be the first to find room."""
+        due = Task.objects.filter(state__in=FOLLOWED, next_poll_at__lte=timezone.now())
+        keys = list(ProviderKey.objects.filter(pk__in=due.order_by().values_list("attempt__key", flat=True).distinct()))
+        random.shuffle(keys)
+        now = time.monotonic()
+        return [key for key in keys if self._silent_until.get(key.pk, 0) <= now]
 
-def _take_rows(ask: Ask, rows: Iterable[Snapshot]) -> tuple[list[Task], list[Task]]:
-    """Observe the rows of one page; returns the tasks not on it and those that failed without a reason."""
-    found = {row.remote_id: row for row in rows}
-    reasonless, seen, rest = [], [], []
-    for task in ask.tasks:
-        row = found.get(remote_id(task))
-        if row is None:
-            rest.append(task)
-        elif row.state == RemoteState.FAILED and not row.complete:
-            reasonless.append(task)
-        else:
-            with _apart(ask.lane, [task]):
-                lifecycle.observe(task, row)
-                seen.append(task)
-    evidence.worked(ask.lane.key)
-    _schedule(ask.lane.translator, seen)
-    return rest, reasonless
+    def _due(self, key: ProviderKey) -> list[Task]:
+        """Due tasks; where one list serves all of a key, also those that are due shortly."""
+        translator = key.translator
+        ahead = timedelta(seconds=translator.poll_every * ALONG if translator.can_list else 0)
+        due = Task.objects.filter(
+            state__in=FOLLOWED, attempt__key=key, next_poll_at__lte=timezone.now() + ahead
+        ).select_related("attempt", "key")
+        room = MOST_TASKS_A_TICK if translator.can_list else self._room(translator)
+        return list(due.order_by("next_poll_at")[: max(0, room)])
 
+    def _room(self, translator: Provider) -> int:
+        """What a lane can take before its next turn; the rest is as well off in the database."""
+        return translator.reads_at_once + int(translator.reads_per_second) - self._courier.in_air[translator.slug]
 
-# --- By query -----------------------------------------------------------------------------------------------
+    def _ask(self, lane: Lane, tasks: Sequence[Task]) -> None:
+        if not lane.translator.can_list:
+            self._ask_each(lane, tasks)
+            return
+        for start in range(0, len(tasks), IDS_PER_LIST):
+            self._ask_list(lane, tasks[start : start + IDS_PER_LIST], "", 1)
 
+    def _ask_list(self, lane: Lane, tasks: Sequence[Task], page_token: str, page: int) -> None:
+        with _apart(lane, tasks):
+            created = [task.submitted_at or task.created_at for task in tasks]
+            call = lane.translator.build_list(
+                lane.account,
+                ids=[remote_id(task) for task in tasks],
+                created_from=min(created) - WINDOW_MARGIN,
+                created_to=max(*created, timezone.now()) + WINDOW_MARGIN,
+                page_token=page_token,
+            )
+            self._send(Ask(lane, tuple(tasks), call, page))
 
-def _by_query(wanted: Sequence[tuple[Lane, Task]]) -> None:
-    asks: list[Ask] = []
-    for lane, task in wanted:
-        with _apart(lane, [task]):
-            call = lane.translator.build_query(lane.account, remote_id(task), task.wire_model)
-            asks.append(Ask(lane, (task,), call))
-    for ask, answer in _fetch(asks):
+    def _ask_each(self, lane: Lane, tasks: Iterable[Task]) -> None:
+        for task in tasks:
+            with _apart(lane, [task]):
+                call = lane.translator.build_query(lane.account, remote_id(task), task.wire_model)
+                self._send(Ask(lane, (task,), call))
+
+    def _send(self, ask: Ask) -> None:
+        self._counts[ask.lane.key.pk, ask.call.kind] += 1
+        translator = ask.lane.translator
+        limits = transport.Limits(translator.reads_at_once, translator.reads_per_second)
+        self._courier.send(translator.slug, limits, ask, ask.call)
+
+    # --- Taking in
+
+    def take_in(self, seconds: float) -> int:
+        """Take in what comes within this time, or until nothing is under way; returns how many answers."""
+        end, taken = time.monotonic() + seconds, 0
+        while (left := end - time.monotonic()) > 0 and self.waiting:
+            batch = list(self._collect(left))
+            taken += len(batch)
+            self._take(batch)
+        return taken
+
+    def _collect(self, seconds: float) -> Iterator[tuple[Ask, Outcome]]:
+        for number in range(ANSWERS_AT_ONCE):
+            found = self._courier.collect(0 if number else seconds)
+            if found is None:
+                return
+            yield found
+
+    def _take(self, batch: Sequence[tuple[Ask, Outcome]]) -> None:
+        """Lists carry many tasks and are written one by one, queries together."""
+        for ask, outcome in batch:
+            if ask.page:
+                with _apart(ask.lane, ask.tasks), transaction.atomic():
+                    self._take_list(ask, outcome)
+        single = [(ask, outcome) for ask, outcome in batch if not ask.page]
+        if single:
+            with transaction.atomic():
+                for ask, outcome in single:
+                    with _apart(ask.lane, ask.tasks), transaction.atomic():
+                        self._take_query(ask, outcome)
+        self._write_counts()
+
+    def _take_list(self, ask: Ask, outcome: Outcome) -> None:
         try:
-            snapshot = ask.lane.translator.read_snapshot(answer)
+            if isinstance(outcome, ProviderError):
+                raise outcome
+            page = ask.lane.translator.read_list(outcome)
         except ProviderError as error:
-            _went_wrong(ask, error.failure)
-            continue
-        evidence.worked(ask.lane.key)
-        with _apart(ask.lane, ask.tasks):
-            lifecycle.observe(ask.tasks[0], snapshot)
-            _schedule(ask.lane.translator, ask.tasks)
+            self._went_wrong(ask, outcome, error.failure)
+            return
+        self._good.add(ask.lane.key.pk)
+        rest, reasonless = self._take_rows(ask, page.rows)
+        said = {row.remote_id: row.raw_state for row in page.rows}
+        attempts = {
+            task.attempt.pk: (said[remote_id(task)], "")
+            for task in ask.tasks
+            if task.attempt and remote_id(task) in said
+        }
+        evidence.record_list(ask.call, outcome, attempts)
+        if rest and page.rows and page.next_token and ask.page < MOST_PAGES:
+            self._ask_list(ask.lane, rest, page.next_token, ask.page + 1)
+            rest = []
+        self._ask_each(ask.lane, [*reasonless, *rest])
+
+    def _take_rows(self, ask: Ask, rows: Iterable[Snapshot]) -> tuple[list[Task], list[Task]]:
+        """Observe the rows of one page; returns the tasks not on it and those that failed without a reason."""
+        found = {row.remote_id: row for row in rows}
+        reasonless, seen, rest = [], [], []
+        for task in ask.tasks:
+            row = found.get(remote_id(task))
+            if row is None:
+                rest.append(task)
+            elif row.state == RemoteState.FAILED and not row.complete:
+                reasonless.append(task)
+            else:
+                with _apart(ask.lane, [task]), transaction.atomic():
+                    lifecycle.observe(task, row)
+                    seen.append(task)
+        self._schedule(ask.lane, seen)
+        return rest, reasonless
+
+    def _take_query(self, ask: Ask, outcome: Outcome) -> None:
+        (task,) = ask.tasks
+        try:
+            if isinstance(outcome, ProviderError):
+                raise outcome
+            snapshot = ask.lane.translator.read_snapshot(outcome)
+        except ProviderError as error:
+            self._went_wrong(ask, outcome, error.failure)
+            return
+        self._good.add(ask.lane.key.pk)
+        lifecycle.observe(task, snapshot)
+        if task.attempt is not None:
+            evidence.record(task.attempt, ask.call, outcome, snapshot.raw_state)
+        self._schedule(ask.lane, [task])
+
+    def _went_wrong(self, ask: Ask, outcome: Outcome, failure: Failure) -> None:
+        key = ask.lane.key
+        log.warning("%s %s: %s %s", key.label, ask.call.kind, failure.cls, failure.code)
+        # Not finding one task says nothing about the key.
+        if failure.cls != FailureClass.NOT_FOUND:
+            evidence.failed(key, failure)
+        if failure.cls == FailureClass.THROTTLED:
+            pause = min(failure.retry_after or ERROR_DELAY.total_seconds(), ERROR_DELAY_AT_MOST.total_seconds())
+            self._silent_until[key.pk] = time.monotonic() + pause
+        attempts = {task.attempt.pk: (failure.code, "") for task in ask.tasks if task.attempt}
+        evidence.record_list(ask.call, outcome, attempts)
+        _postpone(ask.tasks, failure)
+
+    # --- When to look again
+
+    def _schedule(self, lane: Lane, tasks: Iterable[Task]) -> None:
+        """After a good answer: when to look again, in one update for all tasks with the same pause."""
+        now = timezone.now()
+        paced: dict[float, list[Task]] = {}
+        for task in tasks:
+            if task.state in FOLLOWED and task.next_poll_at is not None:
+                paced.setdefault(round(2 * self._pause(lane, task, now)) / 2, []).append(task)
+        for seconds, group in paced.items():
+            rows = Task.objects.filter(pk__in=[task.pk for task in group], state__in=FOLLOWED)
+            rows.update(next_poll_at=now + timedelta(seconds=seconds), last_polled_at=now, poll_errors=0)
+            if answering_again := [task.pk for task in group if task.poll_errors >= SILENT_ERRORS]:
+                Task.objects.filter(pk__in=answering_again).update(changed_at=now)
+
+    def _pause(self, lane: Lane, task: Task, now: datetime) -> float:
+        elapsed = now - (task.submitted_at or task.created_at)
+        if task.state == TaskState.FAILED:
+            return GIVEN_UP_EVERY.total_seconds()
+        if elapsed > (OFF_PEAK_OVERDUE if task.off_peak else OVERDUE):
+            return OVERDUE_EVERY.total_seconds()
+        if task.off_peak:
+            return OFF_PEAK_EVERY.total_seconds()
+        return pace.pause(lane.translator, self._book.of(task), elapsed.total_seconds())
+
+    def _renew_book(self) -> None:
+        if time.monotonic() >= self._book_until:
+            self._book, self._book_until = pace.Book(Pace.objects.all()), time.monotonic() + BOOK_FOR
+
+    def _write_counts(self) -> None:
+        """How many requests went out, and which keys were answered: once a batch, not once a request."""
+        counts, good = self._counts, self._good
+        self._counts, self._good = Counter(), set()
+        keys = ProviderKey.objects.in_bulk({pk for pk, _ in counts} | good)
+        for (pk, kind), number in counts.items():
+            evidence.count(keys[pk], kind, number)
+        for pk in good:
+            evidence.worked(keys[pk])
 
 
-def fetch_snapshot(task: Task) -> Snapshot:
-    """Ask the vendor about one task now. Raises ProviderError."""
-    if task.attempt is None or not task.attempt.remote_id:
-        raise Refused(Failure(FailureClass.NOT_FOUND, "no_remote_id", "The vendor never named this task."))
-    key = task.attempt.key
-    call = key.translator.build_query(key.account(task.attempt.base_url), task.attempt.remote_id, task.wire_model)
-    evidence.count(key, call.kind)
-    return key.translator.read_snapshot(transport.send(call))
+def _claim(tasks: Iterable[Task]) -> None:
+    """Move the next look on before looking: a row that breaks this round cannot have the vendor asked every second."""
+    later = timezone.now() + CLAIM
+    Task.objects.filter(pk__in=[task.pk for task in tasks], state__in=FOLLOWED).update(next_poll_at=later)
 
 
-# --- Around the requests ------------------------------------------------------------------------------------
-
-
-def _fetch(asks: Sequence[Ask]) -> Iterator[tuple[Ask, Answer]]:
-    """Make the requests together; yields those that got an answer, and postpones the tasks of the others."""
-    for ask in asks:
-        evidence.count(ask.lane.key, ask.call.kind)
-    for ask, answer in zip(asks, transport.fetch_many([ask.call for ask in asks]), strict=True):
-        if isinstance(answer, ProviderError):
-            _went_wrong(ask, answer.failure)
-        else:
-            yield ask, answer
+def _lanes(key: ProviderKey, tasks: Iterable[Task]) -> Iterator[tuple[Lane, list[Task]]]:
+    """By the address that is frozen with each attempt."""
+    grouped: dict[str, list[Task]] = {}
+    for task in tasks:
+        if task.attempt is not None and task.attempt.remote_id:
+            grouped.setdefault(task.attempt.base_url, []).append(task)
+    for base_url, group in grouped.items():
+        try:
+            yield Lane(key, key.account(base_url)), group
+        except Refused as error:
+            evidence.failed(key, error.failure)
+            _postpone(group, error.failure)
 
 
 @contextmanager
@@ -240,14 +356,6 @@ def _apart(lane: Lane, tasks: Iterable[Task]) -> Iterator[None]:
         _postpone(tasks, Failure(FailureClass.PROVIDER_UNKNOWN, "look_failed"))
 
 
-def _went_wrong(ask: Ask, failure: Failure) -> None:
-    log.warning("%s %s: %s %s", ask.lane.key.label, ask.call.kind, failure.cls, failure.code)
-    # Not finding one task says nothing about the key.
-    if failure.cls != FailureClass.NOT_FOUND:
-        evidence.failed(ask.lane.key, failure)
-    _postpone(ask.tasks, failure)
-
-
 def _postpone(tasks: Iterable[Task], failure: Failure) -> None:
     now = timezone.now()
     for task in tasks:
@@ -255,27 +363,31 @@ def _postpone(tasks: Iterable[Task], failure: Failure) -> None:
         delay = max(delay, timedelta(seconds=task.key.translator.poll_floor))
         if failure.retry_after is not None:
             delay = max(delay, min(timedelta(seconds=failure.retry_after), ERROR_DELAY_AT_MOST))
-        Task.objects.filter(pk=task.pk, state__in=RUNNING).update(
-            next_poll_at=now + delay, poll_errors=task.poll_errors + 1
-        )
+        followed = Task.objects.filter(pk=task.pk, state__in=FOLLOWED, next_poll_at__isnull=False)
+        followed.update(next_poll_at=now + delay, poll_errors=task.poll_errors + 1)
+        if task.poll_errors + 1 == SILENT_ERRORS:
+            followed.update(changed_at=now)
 
 
-def _schedule(translator: Provider, tasks: Iterable[Task]) -> None:
-    """After a good answer: when to look again, in one update for all tasks with the same pace."""
-    now = timezone.now()
-    paced: dict[timedelta, list[Task]] = {}
-    for task in tasks:
-        if task.state in RUNNING:
-            paced.setdefault(_pace(translator, task, now), []).append(task)
-    for pace, group in paced.items():
-        Task.objects.filter(pk__in=[task.pk for task in group], state__in=RUNNING).update(
-            next_poll_at=now + pace, last_polled_at=now, poll_errors=0
-        )
+# --- One task, because somebody wants to know -----------------------------------------------------------------
 
 
-def _pace(translator: Provider, task: Task, now: datetime) -> timedelta:
-    if task.off_peak:
-        return OFF_PEAK_EVERY
-    if now - (task.submitted_at or task.created_at) > SLOW_AFTER:
-        return SLOW_EVERY
-    return timedelta(seconds=translator.poll_every)
+def fetch_snapshot(task: Task) -> Snapshot:
+    """Ask the vendor about one task now. Raises ProviderError."""
+    if task.attempt is None or not task.attempt.remote_id:
+        raise Refused(Failure(FailureClass.NOT_FOUND, "no_remote_id", "The vendor never named this task."))
+    key = task.attempt.key
+    call = key.translator.build_query(key.account(task.attempt.base_url), task.attempt.remote_id, task.wire_model)
+    evidence.count(key, call.kind)
+    answer = transport.send(call)
+    snapshot = key.translator.read_snapshot(answer)
+    evidence.record(task.attempt, call, answer, snapshot.raw_state)
+    return snapshot
+
+
+def ask(task: Task) -> None:
+    """Ask about one task, whatever became of it; a late success is taken in."""
+    try:
+        lifecycle.observe(task, fetch_snapshot(task))
+    except ProviderError as error:
+        log.info("task %s: asked, and %s", task.pk, error.failure.code)

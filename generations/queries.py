@@ -4,7 +4,8 @@ Task ids are UUIDv7, so their order is the order in which Generate was pressed, 
 """
 
 import heapq
-from collections.abc import Iterable, Sequence
+from collections import Counter, deque
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
@@ -133,21 +134,38 @@ def running_count(user: User) -> int:
 
 
 def places_in_line(tasks: Iterable[Task]) -> dict[UUID, int]:
-    """For those that wait: their place, from 1, among all that wait for the same key. At most one query.
+    """For those that wait: their place, from 1, in the turn that the dispatcher takes. At most two queries.
 
-    It counts by time of pressing; the dispatcher also takes turns between people, so this is the worst case.
+    It takes the oldest task of whoever has least under way on the key; what follows is what it will do if nothing
+    ends meanwhile.
     """
     waiting = {task.pk: task.key_id for task in tasks if task.state == TaskState.WAITING}
     if not waiting:
         return {}
-    lines: dict[int, int] = {}
+    of_keys = Task.objects.filter(key__in=set(waiting.values()))
+    lines: dict[int, dict[int, deque[UUID]]] = {}
+    queue = of_keys.filter(state=TaskState.WAITING).order_by("pk")
+    for pk, key_id, owner_id in queue.values_list("pk", "key_id", "owner_id"):
+        lines.setdefault(key_id, {}).setdefault(owner_id, deque()).append(pk)
+    running = of_keys.filter(state__in=TaskState.in_flight()).order_by().values_list("key_id", "owner_id")
+    under_way = Counter(running.iterator())
     places: dict[UUID, int] = {}
-    queue = Task.objects.filter(key__in=set(waiting.values()), state=TaskState.WAITING).order_by("pk")
-    for pk, key_id in queue.values_list("pk", "key_id"):
-        lines[key_id] = lines.get(key_id, 0) + 1
-        if pk in waiting:
-            places[pk] = lines[key_id]
+    for key_id, line in lines.items():
+        counts = {owner_id: under_way[key_id, owner_id] for owner_id in line}
+        places |= {pk: place for place, pk in enumerate(_in_turn(line, counts), 1) if pk in waiting}
     return places
+
+
+def _in_turn(line: Mapping[int, deque[UUID]], under_way: Mapping[int, int]) -> Iterator[UUID]:
+    """Everybody's waiting tasks in the order of dispatch: who has least comes first, then the older task."""
+    heap = [(under_way[owner_id], mine[0], owner_id) for owner_id, mine in line.items()]
+    heapq.heapify(heap)
+    while heap:
+        number, pk, owner_id = heapq.heappop(heap)
+        yield pk
+        line[owner_id].popleft()
+        if line[owner_id]:
+            heapq.heappush(heap, (number + 1, line[owner_id][0], owner_id))
 
 
 def place_in_line(task: Task) -> int | None:

@@ -24,6 +24,7 @@ ROUND_SECONDS = 1.0
 RUN_SECONDS = 55.0
 WAIT_SECONDS = 200.0  # together with RUN_SECONDS below the job's timeout of 280
 SWEEP_EVERY = 5.0
+LAST_ANSWERS = 1.0  # what is still under way at the end of a run is asked again by the next one
 
 # Set by qcluster when it is told to stop; workers share it because they are forked. Without it a stop would wait
 # for the run to end. A raw value, because a lock could die with a killed worker.
@@ -79,16 +80,18 @@ def _wanted(parent: int) -> bool:
 def _go(me: str, run_seconds: float) -> None:
     end, parent = time.monotonic() + run_seconds, os.getppid()
     sweep_at = 0.0
-    while (started := time.monotonic()) < end and _wanted(parent) and leases.keep(ACTIVE, me, LEASE_SECONDS):
-        one_round(sweeping=started >= sweep_at)
-        if started >= sweep_at:
-            sweep_at = started + SWEEP_EVERY
-        time.sleep(max(0.0, ROUND_SECONDS - (time.monotonic() - started)))
+    with polling.Poller() as poller:
+        while (started := time.monotonic()) < end and _wanted(parent) and leases.keep(ACTIVE, me, LEASE_SECONDS):
+            one_round(poller, sweeping=started >= sweep_at)
+            if started >= sweep_at:
+                sweep_at = started + SWEEP_EVERY
+            _rest(poller, started + ROUND_SECONDS)
+        _take_in(poller, LAST_ANSWERS)
 
 
-def one_round(*, sweeping: bool) -> None:
+def one_round(poller: polling.Poller, *, sweeping: bool) -> None:
     """Everything that is due now, each step on its own: trouble in one costs that step of this round, no more."""
-    steps: list[Callable[[], object]] = [dispatch.dispatch, polling.poll_due]
+    steps: list[Callable[[], object]] = [dispatch.dispatch, poller.ask_due]
     if sweeping:
         steps.insert(0, sweep.sweep)
     for step in steps:
@@ -96,3 +99,19 @@ def one_round(*, sweeping: bool) -> None:
             step()
         except Exception:
             log.exception("%s failed in this round", step.__name__)
+
+
+def _rest(poller: polling.Poller, until: float) -> None:
+    """Take answers in as they come; with none under way, sleep out the second."""
+    while (left := until - time.monotonic()) > 0:
+        if not poller.waiting or not _take_in(poller, left):
+            time.sleep(max(0.0, until - time.monotonic()))
+
+
+def _take_in(poller: polling.Poller, seconds: float) -> bool:
+    try:
+        poller.take_in(seconds)
+    except Exception:
+        log.exception("answers could not be taken in")
+        return False
+    return True

@@ -23,7 +23,7 @@ log = logging.getLogger("videoforge.saving")
 CLAIM = timedelta(seconds=30)  # prolonged while bytes arrive; a killed worker is replaced this soon
 PROLONG_EVERY = 5.0  # seconds
 # Slow links must leave workers free for sending and for the heartbeat.
-MOST_COPIES = 2
+MOST_COPIES = 3
 WAKE_AGAIN = timedelta(seconds=20)
 TRY_AGAIN = timedelta(seconds=5)  # doubled with every try, up to:
 TRY_AGAIN_AT_MOST = timedelta(minutes=5)

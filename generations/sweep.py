@@ -3,18 +3,22 @@
 from datetime import timedelta
 
 from django.db import transaction
+from django.db.models import Q
 from django.utils import timezone
 
-from generations import leases, lifecycle, saving
-from generations.models import Attempt, AttemptState, KeyProblem, KeyState, ProviderKey, TaskState
+from generations import dispatch, evidence, leases, lifecycle, pace, saving
+from generations.models import Attempt, AttemptState, KeyProblem, KeyState, ProviderKey, Task, TaskState
 from generations.providers import PROVIDERS
 from generations.providers.base import Failure, FailureClass
 from generations.queue import enqueue
 
 UNSENT_AFTER = timedelta(seconds=15)  # claimed, but the job that sends it never ran
 UNANSWERED_AFTER = timedelta(seconds=55)  # longer than a create may take, shorter than a minute
+LEARN_EVERY, PRUNE_EVERY = 20.0, 24 * 3600.0  # seconds
+MOST_MOVED = 50  # at a time
 LOOK_AGAIN = timedelta(seconds=30)
 LOOK_AGAIN_AT_MOST = timedelta(hours=1)
+LISTED_FOR = timedelta(days=7)  # a late success may stand in a vendor's list for so long
 PULSE_ASKED, PULSE_EVERY = "pulse-asked", 8.0  # seconds
 RETEST_KEY_AFTER = timedelta(minutes=5)
 AT_WORK = timedelta(days=1)  # a key used within this time has its figures asked for often, others seldom
@@ -27,8 +31,29 @@ def sweep() -> None:
     name_uncertain()
     look_for_lost()
     saving.wake_next()
+    move_waiting()
     retest_keys()
     refresh_figures()
+    now_and_then()
+
+
+def now_and_then() -> None:
+    """What need not be done at each sweep."""
+    if leases.seize("learn-paces", "sweep", LEARN_EVERY):
+        pace.learn()
+    if leases.seize("prune-evidence", "sweep", PRUNE_EVERY):
+        evidence.prune()
+
+
+def move_waiting() -> int:
+    """Tasks that wait for a key which sends nothing go to another one of that vendor, where there is one that fits."""
+    stuck = ~Q(key__state=KeyState.ACTIVE) | ~Q(key__problem="")
+    waiting = Task.objects.filter(stuck, state=TaskState.WAITING).select_related("key").order_by("pk")
+    moved = 0
+    for task in waiting[:MOST_MOVED]:
+        other = dispatch.another_key(task)
+        moved += bool(other and lifecycle.move_to_key(task, other))
+    return moved
 
 
 def ask_for_pulse() -> None:
@@ -59,8 +84,10 @@ def look_for_lost() -> int:
     """Queue the search for creates whose answer was lost, ever more rarely, as long as the vendor lists them."""
     now = timezone.now()
     listing = [slug for slug, provider in PROVIDERS.items() if provider.can_list]
-    lost = Attempt.objects.filter(state=AttemptState.UNKNOWN, task__state=TaskState.UNCERTAIN, next_look_at__lte=now)
-    lost = lost.filter(provider__in=listing)
+    unclear = Q(task__state=TaskState.UNCERTAIN)
+    given_up = Q(task__state=TaskState.FAILED, task__failure_code=lifecycle.NOT_CREATED)
+    lost = Attempt.objects.filter(unclear | given_up, state=AttemptState.UNKNOWN, next_look_at__lte=now)
+    lost = lost.filter(provider__in=listing, sent_at__gte=now - LISTED_FOR)
     for attempt in lost:
         pause = min(LOOK_AGAIN * 2 ** min(attempt.looks, 10), LOOK_AGAIN_AT_MOST)
         Attempt.objects.filter(pk=attempt.pk).update(next_look_at=now + pause, looks=attempt.looks + 1)

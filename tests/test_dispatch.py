@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from generations import dispatch, lifecycle, sweep
 from generations.models import Attempt, AttemptState, KeyState, ProviderKey, RequestCount, Task, TaskState, User
-from tests.factories import make_asset, make_key
+from tests.factories import make_asset, make_key, make_task
 from tests.test_lifecycle import press
 
 pytestmark = pytest.mark.django_db
@@ -46,8 +46,11 @@ class TestTurns:
     def test_hanging_creates_leave_workers_free(self, alice: User, vidu_key: ProviderKey) -> None:
         ProviderKey.objects.update(max_in_flight=50)
         press(alice, vidu_key, count=4)
-        assert dispatch.dispatch() == dispatch.MOST_SENDING
+        assert dispatch.dispatch() == dispatch.MOST_SENDING_PER_VENDOR
         assert dispatch.dispatch() == 0
+        other = make_key("Other", provider="vtrix", base_url="https://vtrix.example")
+        make_task(alice, key=other)
+        assert dispatch.dispatch() == 1, "another vendor still finds a place"
 
     def test_a_large_batch_blocks_no_colleague(self, alice: User, bob: User, vidu_key: ProviderKey) -> None:
         press(alice, vidu_key, count=4)

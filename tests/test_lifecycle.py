@@ -319,6 +319,8 @@ def _steps() -> dict[str, Callable[[Task], object]]:
         "refuse": lambda task: lifecycle.refuse(attempt(task), Failure(FailureClass.USER_INPUT)),
         "throttle": lambda task: lifecycle.refuse(attempt(task), Failure(FailureClass.THROTTLED)),
         "lose": lambda task: lifecycle.lose_answer(attempt(task), Failure(FailureClass.AMBIGUOUS_SUBMIT)),
+        "not made": lambda task: lifecycle.not_made(attempt(task)),
+        "resend": lambda task: lifecycle.resend(attempt(task), task.owner),
         "run": lambda task: lifecycle.observe(task, Snapshot("7", RemoteState.PROCESSING, "processing", progress=5)),
         "succeed": lambda task: lifecycle.observe(task, success(55)),
         "fail": lambda task: lifecycle.observe(task, failed(0)),
@@ -342,4 +344,4 @@ def test_any_order_of_news_keeps_the_books_straight(db: None, steps: list[str]) 
     final = task.state in ("succeeded", "failed", "cancelled", "archiving")
     assert held == (0 if final else 55)
     if task.state in ("succeeded", "archiving"):
-        assert booked.get(kind=EntryKind.SETTLE).amount == task.charge == 55
+        assert ledger.booked(task) == task.charge == 55

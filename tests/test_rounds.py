@@ -8,7 +8,7 @@ import pytest
 from django.utils import timezone
 from django_q.models import OrmQ, Schedule
 
-from generations import apps, health, jobs, leases, rounds, sweep
+from generations import apps, health, jobs, leases, polling, rounds, sweep
 from generations.models import Lease
 
 pytestmark = pytest.mark.django_db
@@ -34,7 +34,7 @@ def test_a_lease_that_ran_out_is_lost_even_to_its_holder() -> None:
 def test_going_round_moves_things_each_second_and_hands_over(monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[bool] = []
     monkeypatch.setattr(rounds, "ROUND_SECONDS", 0.02)
-    monkeypatch.setattr(rounds, "one_round", lambda *, sweeping: seen.append(sweeping))
+    monkeypatch.setattr(rounds, "one_round", lambda _poller, *, sweeping: seen.append(sweeping))
     rounds.go_round(run_seconds=0.2)
     assert len(seen) >= 3
     assert seen[0], "the first round sweeps"
@@ -54,7 +54,7 @@ def test_a_third_one_returns_at_once() -> None:
 
 def test_it_stops_when_the_cluster_goes_down(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rounds.going_down, "value", 1)
-    monkeypatch.setattr(rounds, "one_round", lambda *, sweeping: pytest.fail("must not go round any more"))
+    monkeypatch.setattr(rounds, "one_round", lambda _poller, *, sweeping: pytest.fail("must not go round any more"))
     rounds.go_round()
     assert OrmQ.objects.count() == 0, "nobody is there to run a following job"
 
@@ -66,8 +66,9 @@ def test_one_bad_step_costs_that_step_only(monkeypatch: pytest.MonkeyPatch) -> N
         raise RuntimeError("a row nobody thought of")
 
     monkeypatch.setattr(rounds.dispatch, "dispatch", explode)
-    monkeypatch.setattr(rounds.polling, "poll_due", lambda: polled.append(1))
-    rounds.one_round(sweeping=False)
+    with polling.Poller() as poller:
+        monkeypatch.setattr(poller, "ask_due", lambda: polled.append(1))
+        rounds.one_round(poller, sweeping=False)
     assert polled == [1]
 
 

@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from generations import transport
-from generations.providers.base import Answer, AnswerLost, Call, CallKind, FailureClass, NotSent
+from generations.providers.base import Answer, AnswerLost, Call, CallKind, FailureClass, NotSent, ProviderError
 from tests.servers import says, serving
 
 
@@ -90,9 +90,51 @@ def test_an_endless_answer_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
         transport.send(call(url, CallKind.CREATE))
 
 
+def carried(*calls: Call) -> list[Answer | ProviderError]:
+    """What came of reads in the background, in the order of ``calls``."""
+    courier: transport.Courier[int] = transport.Courier()
+    try:
+        for number, each in enumerate(calls):
+            courier.send("lane", transport.Limits(10, 1000), number, each)
+        found = [courier.collect(5) for _ in calls]
+    finally:
+        courier.close()
+    return [outcome for _, outcome in sorted((each for each in found if each), key=lambda pair: pair[0])]
+
+
+def test_a_lane_that_hangs_holds_up_no_other_lane(monkeypatch: pytest.MonkeyPatch) -> None:
+    courier: transport.Courier[str] = transport.Courier()
+    with serving(hang) as slow, serving(says(200, b"{}")) as fast:
+        for _ in range(3):
+            courier.send("slow", transport.Limits(2, 1000), "slow", call(slow))
+        courier.send("fast", transport.Limits(2, 1000), "fast", call(fast))
+        first = courier.collect(5)
+        assert first is not None
+        assert first[0] == "fast"
+        assert courier.in_air == {"slow": 3, "fast": 0}
+        courier.close()
+
+
+def test_a_lane_keeps_its_pace() -> None:
+    courier: transport.Courier[float] = transport.Courier()
+    begun: list[float] = []
+
+    def answer(request: BaseHTTPRequestHandler) -> None:
+        begun.append(time.monotonic())
+        says(200, b"{}")(request)
+
+    with serving(answer) as url:
+        for _ in range(5):
+            courier.send("lane", transport.Limits(10, 20), 0.0, call(url))
+        for _ in range(5):
+            assert courier.collect(5) is not None
+        courier.close()
+    assert max(begun) - min(begun) >= 0.15, "five reads at twenty a second"
+
+
 def test_many_reads_keep_their_order_and_their_own_errors() -> None:
     with serving(says(200, b'{"ok": 1}')) as good:
-        results = transport.fetch_many([call(good), call(f"http://127.0.0.1:{closed_port()}/"), call(good)])
+        results = carried(call(good), call(f"http://127.0.0.1:{closed_port()}/"), call(good))
     assert [type(result) for result in results] == [Answer, NotSent, Answer]
 
 
@@ -100,7 +142,7 @@ def test_one_hanging_read_holds_up_no_other(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(transport, "READ_DEADLINE", 0.5)
     with serving(hang) as slow, serving(says(200, b"{}")) as fast:
         started = time.monotonic()
-        results = transport.fetch_many([call(slow), *(call(fast) for _ in range(5))])
+        results = carried(call(slow), *(call(fast) for _ in range(5)))
         took = time.monotonic() - started
     assert isinstance(results[0], AnswerLost)
     assert [type(result) for result in results[1:]] == [Answer] * 5
@@ -117,13 +159,13 @@ def test_a_secret_is_in_no_text_of_an_error() -> None:
 def test_an_endless_read_is_cut_among_many(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(transport, "MAX_ANSWER_BYTES", 1000)
     with serving(says(200, b"x" * 5000)) as endless, serving(says(200, b"{}")) as short:
-        results = transport.fetch_many([call(endless), call(short)])
+        results = carried(call(endless), call(short))
     assert [type(result) for result in results] == [AnswerLost, Answer]
 
 
 def test_a_vendor_that_quotes_the_key_does_not_bring_it_in() -> None:
     with serving(says(401, b'{"message": "Invalid token: Token not-a-real-key"}')) as url:
-        answers = [transport.send(call(url)), *transport.fetch_many([call(url)])]
+        answers = [transport.send(call(url)), *carried(call(url))]
     for answer in answers:
         assert isinstance(answer, Answer)
         assert b"not-a-real-key" not in answer.content

@@ -91,7 +91,7 @@ def move_to_key(task: Task, key: ProviderKey) -> bool:
         cleared = {"failure_class": "", "failure_code": "", "failure_text": "", "next_try_at": None}
         if not waiting.update(key=key, changed_at=timezone.now(), **cleared):
             return False
-        note(task, "key-changed", **{"from": task.key.label, "to": key.label})
+        note(task, "key-changed", old=task.key.label, new=key.label)
         task.key = key
         ledger.move_hold(task, "another key")
         enqueue("dispatch")

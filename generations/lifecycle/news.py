@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
+from typing import Any
 
 from django.db import transaction
 from django.utils import timezone
@@ -70,12 +71,13 @@ def _succeed(task: Task, snapshot: Snapshot) -> bool:
     with transaction.atomic():
         charge = in_unit(task, snapshot.charge)
         now = timezone.now()
-        said = {"progress": 100, "charge": charge, "next_poll_at": None, "made_at": now, "finished_at": None}
+        said: dict[str, Any] = {"progress": 100, "charge": charge, "next_poll_at": None, "made_at": now, "finished_at": None}
         late = task.state in (S.FAILED, S.CANCELLED, S.LOST)
         if late and not snapshot.outputs:
             return False
-        cleared = {"failure_class": "", "failure_code": "", "failure_text": ""} if late else {}
-        if not move(task, S.ARCHIVING, only_from=LATE if late else RUNNING, **said, **cleared):
+        if late:
+            said |= {"failure_class": "", "failure_code": "", "failure_text": ""}
+        if not move(task, S.ARCHIVING, only_from=LATE if late else RUNNING, **said):
             return False
         if late:
             log.warning("task %s: a late success", task.pk)

@@ -81,7 +81,9 @@ class Pace(models.Model):
             models.UniqueConstraint(
                 fields=("provider", "model", "mode", "resolution", "duration"), name="one_pace_per_kind"
             ),
-            models.CheckConstraint(condition=Q(p10__lte=models.F("p50")) & Q(p50__lte=models.F("p90")), name="pace_grows"),
+            models.CheckConstraint(
+                condition=Q(p10__lte=models.F("p50")) & Q(p50__lte=models.F("p90")), name="pace_grows"
+            ),
         )
 
     def __str__(self) -> str:

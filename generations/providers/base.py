@@ -362,7 +362,10 @@ class Provider(ABC):
     reports_balance = False  # ``read_test`` brings figures, worth asking for now and then
     images = ImageTransport.INLINE
     max_body_bytes = 20 * 1024 * 1024
-    poll_every = 5.0  # seconds between looks at a task that runs
+    poll_every = 5.0  # seconds between looks at a task that runs, while nothing is known of how long it takes
+    usual_run = (10.0, 60.0, 300.0)  # seconds: quick, usual and slow tasks, until our own have taught better
+    reads_at_once = 50
+    reads_per_second = 150.0
     poll_floor = 0.0  # seconds: never ask about one task more often, the first time included
     link_lifetime = 24 * 3600  # seconds, where a link does not say
     auth_scheme = "Bearer"  # the word before the secret

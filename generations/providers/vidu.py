@@ -70,6 +70,7 @@ class Vidu(Provider):
     can_cancel = True
     carries_token = True
     calls_back = True
+    poll_every = 2.5  # one list request serves a hundred tasks
     reports_balance = True
     auth_scheme = "Token"
 

@@ -5,7 +5,7 @@ VENV := .venv
 PY := $(VENV)/bin/python
 PIP := $(PY) -m pip --disable-pip-version-check -q
 
-.PHONY: vendors install run test quick lint format lock messages figures browser clean
+.PHONY: bench-poll vendors install run test quick chaos lint format lock messages figures browser clean
 
 install: $(VENV)/.run-installed
 
@@ -30,7 +30,7 @@ run: install
 
 # What needs no other process and no browser, with fewer examples for the property tests: for the inner loop.
 quick: $(VENV)/.test-installed
-	@$(PY) -m pytest -n 2 -m "not browser and not route"
+	@$(PY) -m pytest -n 2 -m "not browser and not route and not chaos and not chaos_short"
 
 lint: $(VENV)/.test-installed
 	@$(PY) -m ruff check .
@@ -47,10 +47,19 @@ browser:
 test: export PROPERTY_EXAMPLES = 200
 test: $(VENV)/.test-installed browser lint quick
 	@$(PY) -m pytest -m "browser or route"
+	@$(PY) -m pytest -m chaos_short
+
+# Two hundred tasks over five vendors while everything dies that can: many minutes. Needs root, to fill a small disk.
+chaos: $(VENV)/.test-installed
+	@$(PY) -m pytest -m chaos
 
 # The page of what each vendor offers, from the catalogue.
 vendors: install
 	@$(PY) manage.py catalogue > docs/vendors.md
+
+# How soon a vendor's success is known and what it costs; 100, 1000 and 5000 tasks take about ten minutes.
+bench-poll: $(VENV)/.test-installed
+	@$(PY) -m tests.scale.bench_poll
 
 figures: $(VENV)/.test-installed browser
 	@$(PY) -m tests.scale.figures

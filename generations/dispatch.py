@@ -11,7 +11,7 @@ from django.db.models import Count, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
-from generations import addresses, assets, evidence, ledger, lifecycle, transport
+from generations import addresses, assets, callbacks, evidence, ledger, lifecycle, transport
 from generations.models import Attempt, KeyState, ProviderKey, Task, TaskState
 from generations.providers.base import (
     Answer,
@@ -134,8 +134,9 @@ def _next_in_turn(key: ProviderKey) -> Task | None:
 def submit(attempt_id: int) -> None:
     """Send a claimed attempt: exactly one POST, outside any transaction. Running this twice sends once."""
     attempt = Attempt.objects.select_related("task", "key").get(pk=attempt_id)
+    address, callback_digest = callbacks.address_for(attempt) or (None, "")
     try:
-        call = _build(attempt)
+        call = _build(attempt, address)
     except Refused as error:
         lifecycle.refuse(attempt, error.failure)
         return
@@ -144,7 +145,7 @@ def submit(attempt_id: int) -> None:
         log.exception("attempt %s cannot be built", attempt.pk)
         lifecycle.refuse(attempt, Failure(FailureClass.PROVIDER_TRANSIENT, "not_built"))
         return
-    if not lifecycle.mark_sent(attempt, digest(call)):
+    if not lifecycle.mark_sent(attempt, digest(call), callback_digest):
         return
     evidence.count(attempt.key, call.kind)
     outcome = _send(call)
@@ -177,16 +178,18 @@ def digest(call: Call) -> str:
     return hashlib.sha256(json.dumps(call.body, sort_keys=True).encode()).hexdigest()
 
 
-def _build(attempt: Attempt) -> Call:
+def _build(attempt: Attempt, callback_url: str | None) -> Call:
     """The create call of an attempt; raises Refused for what cannot be sent as it is."""
     try:
-        return attempt.key.translator.build_create(attempt.key.account(attempt.base_url), build_order(attempt))
+        return attempt.key.translator.build_create(
+            attempt.key.account(attempt.base_url), build_order(attempt, callback_url)
+        )
     except OSError as error:
         log.error("task %s: input image cannot be read: %s", attempt.task_id, error)
         raise Refused(Failure(FailureClass.USER_INPUT, "input_missing", "An input image is missing.")) from None
 
 
-def build_order(attempt: Attempt) -> Order:
+def build_order(attempt: Attempt, callback_url: str | None = None) -> Order:
     task = attempt.task
     return Order(
         mode=Mode(task.mode),
@@ -201,6 +204,7 @@ def build_order(attempt: Attempt) -> Order:
         audio=task.audio,
         off_peak=task.off_peak,
         options=task.options,
+        callback_url=callback_url,
         source_id=task.source.remote_id if task.source else "",
         source_url=task.source.source_url if task.source else "",
     )

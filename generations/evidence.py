@@ -109,7 +109,10 @@ def record(attempt: Attempt, call: Call, outcome: Answer | ProviderError, said: 
 
 
 def record_list(call: Call, outcome: Answer | ProviderError, said: Mapping[int, tuple[str, str]]) -> None:
-    """Keep what a list request brought, for each attempt in it: its state word and its own row as text."""
+    """Keep what a list request brought, for each attempt in it: its state word and its own row as text.
+
+    Where the text is "", the row is looked for in the answer by the vendor's id.
+    """
     _keep(_Talk(call, outcome), said)
 
 
@@ -187,6 +190,13 @@ class _Talk:
             return f"http_{self.outcome.status}"
         return self.outcome.failure.code or self.outcome.failure.cls
 
+    def listed_rows(self) -> dict[str, str]:
+        """The rows of a list by their id, whatever the vendor calls the list."""
+        said = self.outcome.json() if isinstance(self.outcome, Answer) else None
+        lists = [each for each in said.values() if isinstance(each, list)] if isinstance(said, dict) else []
+        rows = [row for each in lists for row in each if isinstance(row, dict) and "id" in row]
+        return {str(row["id"]): json.dumps(row, ensure_ascii=False) for row in rows}
+
     def excerpt(self, row: str, secrets: list[str]) -> str:
         """Of the task's own row of a list, else of the whole answer, else what is known of its absence."""
         if isinstance(self.outcome, Answer) and not row:
@@ -229,6 +239,10 @@ def _write_down(talk: _Talk, unseen: Mapping[int, str], rows: Mapping[int, str])
     key = ProviderKey.objects.filter(attempts=next(iter(unseen))).first()
     secrets = [*talk.sent_secrets, *(secrets_of(key) if key else [])]
     now, body_digest = timezone.now(), talk.body_digest
+    if talk.call.kind == CallKind.LIST and "" in rows.values():
+        ids = Attempt.objects.filter(pk__in=unseen).values_list("pk", "remote_id")
+        listed = talk.listed_rows()
+        rows = {pk: rows[pk] or listed.get(remote_id, "") for pk, remote_id in ids}
     shared = talk.excerpt("", secrets) if "" in rows.values() else ""
     VendorRequest.objects.bulk_create(
         [
@@ -241,7 +255,7 @@ def _write_down(talk: _Talk, unseen: Mapping[int, str], rows: Mapping[int, str])
                 first_at=now,
                 last_at=now,
                 body_digest=body_digest,
-                excerpt=talk.excerpt(rows[pk], secrets) if rows[pk] else shared,
+                excerpt=talk.excerpt(row, secrets) if (row := rows.get(pk, "")) else shared,
             )
             for pk, word in unseen.items()
         ],

@@ -16,12 +16,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from types import TracebackType
 
 from django.db import transaction
 from django.utils import timezone
 
-from generations import evidence, lifecycle, pace, transport
+from generations import callbacks, evidence, lifecycle, pace, transport
 from generations.models import Pace, ProviderKey, Task, TaskState
 from generations.providers.base import (
     Account,
@@ -56,6 +55,7 @@ WINDOW_MARGIN = timedelta(minutes=10)
 MOST_TASKS_A_TICK = 2000
 CLAIM = timedelta(seconds=20)  # longer than a read may take
 ANSWERS_AT_ONCE = 32  # are written in one transaction
+CALLED_EVERY, TRUSTED_FOR = 20.0, 15.0  # seconds: looks at tasks whose vendor calls back, and how long we believe it
 BOOK_FOR = 30.0  # seconds that learned paces are kept in memory
 ALONG = 0.5  # of the pace: so much before its time a task is asked for together with others of its key
 
@@ -104,6 +104,7 @@ class Poller:
     def __init__(self) -> None:
         self._courier: transport.Courier[Ask] = transport.Courier()
         self._book, self._book_until = pace.Book(()), 0.0
+        self._trusted: dict[int, tuple[bool, float]] = {}  # by key: whether its callbacks arrive, and until when
         self._silent_until: dict[int, float] = {}  # by key: a vendor told us to slow down
         self._counts: Counter[tuple[int, CallKind]] = Counter()
         self._good: set[int] = set()
@@ -111,7 +112,7 @@ class Poller:
     def __enter__(self) -> "Poller":
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+    def __exit__(self, *_: object) -> None:
         self._courier.close()
 
     @property
@@ -146,11 +147,10 @@ class Poller:
         """Due tasks; where one list serves all of a key, also those that are due shortly."""
         translator = key.translator
         ahead = timedelta(seconds=translator.poll_every * ALONG if translator.can_list else 0)
-        due = Task.objects.filter(
-            state__in=FOLLOWED, attempt__key=key, next_poll_at__lte=timezone.now() + ahead
-        ).select_related("attempt", "key")
+        soon = timezone.now() + ahead
+        due = Task.objects.filter(state__in=FOLLOWED, attempt__key=key, next_poll_at__lte=soon)
         room = MOST_TASKS_A_TICK if translator.can_list else self._room(translator)
-        return list(due.order_by("next_poll_at")[: max(0, room)])
+        return list(due.select_related("attempt", "key").order_by("next_poll_at")[: max(0, room)])
 
     def _room(self, translator: Provider) -> int:
         """What a lane can take before its next turn; the rest is as well off in the database."""
@@ -160,8 +160,8 @@ class Poller:
         if not lane.translator.can_list:
             self._ask_each(lane, tasks)
             return
-        for start in range(0, len(tasks), IDS_PER_LIST):
-            self._ask_list(lane, tasks[start : start + IDS_PER_LIST], "", 1)
+        for place in range(0, len(tasks), IDS_PER_LIST):
+            self._ask_list(lane, tasks[place : place + IDS_PER_LIST], "", 1)
 
     def _ask_list(self, lane: Lane, tasks: Sequence[Task], page_token: str, page: int) -> None:
         with _apart(lane, tasks):
@@ -183,9 +183,8 @@ class Poller:
 
     def _send(self, ask: Ask) -> None:
         self._counts[ask.lane.key.pk, ask.call.kind] += 1
-        translator = ask.lane.translator
-        limits = transport.Limits(translator.reads_at_once, translator.reads_per_second)
-        self._courier.send(translator.slug, limits, ask, ask.call)
+        vendor = ask.lane.translator
+        self._courier.send(vendor.slug, transport.Limits(vendor.reads_at_once, vendor.reads_per_second), ask, ask.call)
 
     # --- Taking in
 
@@ -309,7 +308,17 @@ class Poller:
             return OVERDUE_EVERY.total_seconds()
         if task.off_peak:
             return OFF_PEAK_EVERY.total_seconds()
-        return pace.pause(lane.translator, self._book.of(task), elapsed.total_seconds())
+        wait = pace.pause(lane.translator, self._book.of(task), elapsed.total_seconds())
+        return max(wait, CALLED_EVERY) if self._is_called_back(lane.key, task) else wait
+
+    def _is_called_back(self, key: ProviderKey, task: Task) -> bool:
+        """Whether the vendor will tell us of this task by itself, as it did of nearly all before it."""
+        if task.attempt is None or not task.attempt.callback_digest:
+            return False
+        known = self._trusted.get(key.pk)
+        if known is None or known[1] < time.monotonic():
+            known = self._trusted[key.pk] = (callbacks.trusted(key), time.monotonic() + TRUSTED_FOR)
+        return known[0]
 
     def _renew_book(self) -> None:
         if time.monotonic() >= self._book_until:
@@ -367,9 +376,6 @@ def _postpone(tasks: Iterable[Task], failure: Failure) -> None:
         followed.update(next_poll_at=now + delay, poll_errors=task.poll_errors + 1)
         if task.poll_errors + 1 == SILENT_ERRORS:
             followed.update(changed_at=now)
-
-
-# --- One task, because somebody wants to know -----------------------------------------------------------------
 
 
 def fetch_snapshot(task: Task) -> Snapshot:

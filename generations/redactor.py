@@ -24,6 +24,7 @@ _ODD = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ud800-\udfff\ufeff"
     "\ufff0-\uffff\U000e0000-\U000e007f]"
 )
+_ESCAPE = re.compile(r"[\\%&+]")
 _SLASH = r"(?:\\{0,8}/|%(?:25){0,3}2F)"  # plain, escaped for JSON, or quoted
 _QUOTE = r"""(?:\\{0,8}["']|&quot;|&#\d{2};|%22)"""
 _BARE = r"""(?!\[…)[^\s"'<>,;&()\]}\\]+"""  # a value without quotes
@@ -33,7 +34,8 @@ _NAMES = (
     r"|(?:x-)?(?:api|access|private|secret)[-_ ]?key(?:[-_ ]?id)?|(?:client[-_]?|callback[-_]?)?secret"
     r"|pass(?:word|wd|phrase)|session[-_]?id|(?:x-hmac-)?signature|credentials?)"
 )
-_TELLING = ("auth", "bearer", "basic", "token", "key", "secret", "pass", "session", "signature", "credential")
+_KEYS = ("token", "api", "access", "private", "secret")
+_TELLING = (*_KEYS, "auth", "bearer", "basic", "pass", "session", "signature", "credential")
 _SIGNING = r"x-amz-[a-z-]{1,40}|signature|sig|sign|auth_key|access_token|token|ossaccesskeyid|key-pair-id|policy"
 
 # What must stand in the text for a rule to be worth trying (in small letters), the rule, and what it leaves.
@@ -43,7 +45,7 @@ _RULES: tuple[tuple[tuple[str, ...], re.Pattern[str], str], ...] = tuple(
         # A picture, or anything else, inside the text.
         (("base64",), r"(data(?::|%3A)[\w.+/%-]{0,60}(?:;|%3B)base64(?:,|%2C))[\w+/=%\\-]+", rf"\1{MARK}"),
         # Addresses: who asks (user:password@), and what is asked, which may be signed.
-        (("http",), rf"(https?:{_SLASH}{{2}})[^\s\"'<>/@\\?#]{{1,500}}@", rf"\1{MARK}@"),
+        (("@",), rf"(https?:{_SLASH}{{2}})[^\s\"'<>/@\\?#]{{1,500}}@", rf"\1{MARK}@"),
         (("http",), rf"(https?:{_SLASH}{{2}}[^\s\"'<>?#]{{0,2000}})[?#][^\s\"'<>]+", rf"\1?{MARK}"),
         (("%3a",), r"(https?%3A%2F%2F(?:(?!%3F|%23)[^\s\"'<>&]){0,2000})(?:%3F|%23)[^\s\"'<>&]+", rf"\1?{MARK}"),
         (("=",), rf"(?<![a-z0-9])({_SIGNING})=(?!\[…)[^\s\"'<>&]+", rf"\1={MARK}"),
@@ -62,13 +64,13 @@ _RULES: tuple[tuple[tuple[str, ...], re.Pattern[str], str], ...] = tuple(
         (("bearer", "basic"), rf"(?<![a-z0-9])((?:bearer|basic)\s+){_BARE}", rf"\1{MARK}"),
         # "Incorrect API key provided: 1234", but not "token expired": a value is no short word in small letters.
         (
-            ("token", "key"),
+            _KEYS,
             r"(?<![a-z0-9])((?:token|(?:api|access|secret)[-_ ]?key)(?:\s+(?:provided|given|supplied|used|is|was)){0,2}"
             rf"(?:\s*:)?\s+{_QUOTE}?)(?!(?-i:[a-z]{{1,15}})(?:[\s.,;:!?()\"'\\]|$)){_BARE}",
             rf"\1{MARK}",
         ),
         # Known by its look: Fernet's tokens, JSON web tokens, keys of vendors and clouds, and whatever nobody reads.
-        ((), r"[a-z0-9+/_=.~%-]{121,}", MARK),
+        ((), r"(?-i:[A-Za-z0-9+/_=.~%-]{121,})", MARK),
         (("gaaaa",), r"gAAAA[\w=-]{20,}", MARK),
         (("sk-", "sk_", "vda", "akia", "asia"), r"(?<![a-z0-9])(?:(?:sk|vda)[-_][\w-]{8,}|A[KS]IA[a-z0-9]{12,})", MARK),
         (("eyj",), r"eyJ[\w-]{8,}\.[\w-]{8,}(?:\.[\w-]*)?", MARK),
@@ -84,6 +86,7 @@ def redact(text: str, secrets: Iterable[str] = ()) -> str:
     for needles, rule, kept in _RULES:
         if not needles or any(needle in small for needle in needles):
             text = rule.sub(kept, text)
+            small = text.lower()
     return text
 
 
@@ -91,8 +94,8 @@ def without(text: str, secrets: Iterable[str]) -> str:
     """The text without these secrets alone, in whatever spelling."""
     for secret in sorted({_plain(each).strip() for each in secrets}, key=len, reverse=True):
         if len(secret) >= SHORTEST_SECRET:
-            for spelling in _spelled(secret):
-                text = spelling.sub(MARK, text)
+            text = _spelled(secret).sub(MARK, text) if _ESCAPE.search(text) else _as_it_is(secret).sub(MARK, text)
+            text = _encoded(secret).sub(MARK, text)
     return text
 
 
@@ -114,11 +117,20 @@ def _one_line(text: str) -> str:
 
 
 @lru_cache(maxsize=64)
-def _spelled(secret: str) -> tuple[re.Pattern[str], ...]:
-    """Patterns of the secret: each character as it is or escaped in one of the usual ways, and all of it encoded."""
-    escaped = "".join(f"(?:{'|'.join(_spellings(char))})" for char in secret)
-    patterns = [re.compile(f"{escaped}|{secret.encode().hex()}", re.IGNORECASE)]
-    return (*patterns, *(re.compile(encoded) for encoded in _in_base64(secret)))
+def _as_it_is(secret: str) -> re.Pattern[str]:
+    return re.compile(re.escape(secret), re.IGNORECASE)
+
+
+@lru_cache(maxsize=64)
+def _spelled(secret: str) -> re.Pattern[str]:
+    """Each character as it is or escaped in one of the usual ways."""
+    return re.compile("".join(f"(?:{'|'.join(_spellings(char))})" for char in secret), re.IGNORECASE)
+
+
+@lru_cache(maxsize=64)
+def _encoded(secret: str) -> re.Pattern[str]:
+    plain = secret.encode().hex()
+    return re.compile("|".join((plain, plain.upper(), *_in_base64(secret))))
 
 
 def _spellings(char: str) -> Iterator[str]:
@@ -142,4 +154,4 @@ def _in_base64(secret: str) -> Iterator[str]:
         core = whole[-(-before * 8 // 6) : len(plain) * 8 // 6]
         if len(core) >= SHORTEST_SECRET:
             spelled = core.replace("+", "(?:[+-]|%2B)").replace("/", r"(?:\\{0,8}/|_|%2F)")
-            yield rf"[\w+/=-]{{0,4}}{spelled}[\w+/=-]{{0,4}}"
+            yield rf"{spelled}[\w+/=-]{{0,4}}"

@@ -31,6 +31,7 @@ def sweep() -> None:
     name_uncertain()
     look_for_lost()
     saving.wake_next()
+    saving.look_after()
     move_waiting()
     retest_keys()
     refresh_figures()

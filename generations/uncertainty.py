@@ -50,7 +50,6 @@ _WHERE: dict[str, Text] = {
 _ANYWHERE = gettext_lazy("In the vendor's console, look for a task of that minute with this model and prompt.")
 
 _REFUSED: dict[str, Text] = {
-    "not_found": gettext_lazy("The vendor knows no task with this id."),
     "another_token": gettext_lazy("The vendor's task with this id carries another token: it is not this clip."),
     "remote_id_taken": gettext_lazy("Another clip of this house has this id."),
 }
@@ -62,8 +61,9 @@ def how_lost(code: str) -> str:
     if status:
         said = _("The vendor answered with HTTP %(status)s, which does not tell whether it took the order.")
         return said % {"status": status[1]}
-    known = _HOW_LOST.get(code)
-    return str(known) if known else _("The answer did not tell whether the order was taken (%(code)s).") % {"code": code}
+    if code in _HOW_LOST:
+        return str(_HOW_LOST[code])
+    return _("The answer did not tell whether the order was taken (%(code)s).") % {"code": code}
 
 
 def where_to_look(task: Task) -> str:

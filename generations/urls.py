@@ -3,7 +3,20 @@
 from django.contrib.auth.views import LoginView, LogoutView
 from django.urls import path
 
-from generations.views import experiments, health, library, live, media, people, pictures, tasks
+from generations.views import (
+    callbacks,
+    cases,
+    decisions,
+    experiments,
+    health,
+    library,
+    live,
+    media,
+    operations,
+    people,
+    pictures,
+    tasks,
+)
 
 urlpatterns = [
     path("", tasks.home, name="home"),
@@ -15,14 +28,20 @@ urlpatterns = [
     path("tasks/<uuid:pk>/", tasks.task_detail, name="task-detail"),
     path("tasks/<uuid:pk>/live/", tasks.task_live, name="task-live"),
     path("tasks/<uuid:pk>/cancel/", tasks.task_cancel, name="task-cancel"),
+    path("tasks/<uuid:pk>/ask/", tasks.task_ask, name="task-ask"),
+    path("tasks/<uuid:pk>/decide/", decisions.task_decide, name="task-decide"),
+    path("tasks/<uuid:pk>/case/", cases.task_case, name="task-case"),
     path("tasks/<uuid:pk>/download/", media.task_download, name="task-download"),
     path("tasks/<uuid:pk>/follow-up/<str:mode>/", experiments.task_follow_up, name="task-follow-up"),
     path("templates/", experiments.template_create, name="template-create"),
+    path("operations/", operations.operations, name="operations"),
+    path("operations/<slug:name>/", operations.operations_list, name="operations-list"),
     path("library/", library.library, name="library"),
     path("media/assets/<uuid:pk>/", media.asset_media, name="asset-media"),
     path("media/inputs/<str:token>/<str:name>", media.input_picture, name="input-picture"),
     path("media/creations/<uuid:pk>/video/", media.creation_video, name="creation-video"),
     path("media/creations/<uuid:pk>/poster/", media.creation_poster, name="creation-poster"),
+    path("callbacks/<slug:provider>/<str:word>/", callbacks.callback, name="callback"),
     path("settings/look/", people.settings_look, name="settings-look"),
     path(
         "accounts/sign-in/",

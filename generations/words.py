@@ -156,7 +156,7 @@ _LOST = FailureWords(
 _UNLISTED = FailureWords(
     gettext_lazy("The vendor's answer was lost"),
     gettext_lazy("The clip may be under way and may be charged, so it is not sent a second time."),
-    gettext_lazy("An administrator decides after a look into the vendor's console."),
+    gettext_lazy("An administrator decides."),
     "",
 )
 # What only we can say, by failure code, before the class of the failure is asked.

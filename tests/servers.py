@@ -1,8 +1,10 @@
 """Small real HTTP servers on loopback for what a test wants to hear over a socket."""
 
+import re
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 Answering = Callable[[BaseHTTPRequestHandler], None]
@@ -43,3 +45,34 @@ def says(status: int, body: bytes, *, content_type: str = "application/json", **
         request.wfile.write(body)
 
     return answer
+
+
+@dataclass
+class Shelf:
+    """A file behind HTTP that keeps Range and If-Range, cuts its answers where told, and notes what it was asked."""
+
+    content: bytes
+    headers: dict[str, str] = field(default_factory=lambda: {"ETag": '"v1"'})
+    cuts: list[int] = field(default_factory=list)  # bytes of the body after which the next answers break off
+    asked: list[dict[str, str]] = field(default_factory=list)
+    statuses: list[int] = field(default_factory=list)
+
+    def __call__(self, request: BaseHTTPRequestHandler) -> None:
+        asked = {name: request.headers[name] for name in ("Range", "If-Range") if request.headers[name]}
+        self.asked.append(asked)
+        start = self.start(asked)
+        body = self.content[start:]
+        self.statuses.append(206 if start else 200)
+        request.send_response(206 if start else 200)
+        for name, value in self.headers.items():
+            request.send_header(name, value)
+        if start:
+            request.send_header("Content-Range", f"bytes {start}-{len(self.content) - 1}/{len(self.content)}")
+        request.send_header("Content-Length", str(len(body)))
+        request.end_headers()
+        request.wfile.write(body[: self.cuts.pop(0)] if self.cuts else body)
+
+    def start(self, asked: dict[str, str]) -> int:
+        span = re.fullmatch(r"bytes=(\d+)-", asked.get("Range", ""))
+        same = asked.get("If-Range") in self.headers.values()
+        return int(span[1]) if span and same else 0

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable
 from datetime import timedelta
+from decimal import Decimal
 
 import pytest
 from django.contrib.admin.models import LogEntry
@@ -33,7 +34,7 @@ def desk(client: Client, admin: User) -> Client:
 def entered(**over: object) -> dict[str, object]:
     return {
         "label": "Studio", "provider": "vidu", "secret": SECRET, "base_url": "", "state": "active",
-        "max_in_flight": 5, "note": "", "expires_on": "", **over,
+        "max_in_flight": 5, "follows_account": "on", "sends_per_second": "2", "note": "", "expires_on": "", **over,
     }  # fmt: skip
 
 
@@ -68,6 +69,29 @@ def test_a_change_of_the_key_forgets_its_problem(desk: Client) -> None:
     desk.post(reverse(CHANGE, args=[key.pk]), entered(secret="sandbox-a-new-secret-2", base_url=key.base_url))
     key.refresh_from_db()
     assert (key.problem, key.account().secret) == ("", "sandbox-a-new-secret-2")
+
+
+def test_the_pace_of_a_key_is_entered_and_bounded(desk: Client, key: ProviderKey) -> None:
+    page = desk.get(reverse(CHANGE, args=[key.pk])).content.decode()
+    assert "that number counts" in page
+    assert "no faster than this" in page
+    address = reverse(CHANGE, args=[key.pk])
+    for wrong in ("0", "-1", "51", "often"):
+        answer = desk.post(address, entered(secret="", base_url=key.base_url, sends_per_second=wrong))
+        assert answer.context["adminform"].form.errors["sends_per_second"], wrong
+    desk.post(address, entered(secret="", base_url=key.base_url, sends_per_second="0.5", follows_account=""))
+    key.refresh_from_db()
+    assert (key.sends_per_second, key.follows_account) == (Decimal("0.50"), False)
+
+
+def test_the_list_shows_whose_number_counts(desk: Client) -> None:
+    key = make_key(max_in_flight=5, concurrency_limit=3)
+    assert "0 / 3, as the account says" in desk.get(reverse(LIST)).content.decode()
+    ProviderKey.objects.update(follows_account=False)
+    html = desk.get(reverse(LIST)).content.decode()
+    assert "0 / 5" in html
+    assert "as the account says" not in html
+    assert key.slots == 3
 
 
 def test_a_used_key_cannot_be_deleted(desk: Client, alice: User, key: ProviderKey) -> None:

@@ -20,7 +20,10 @@ BELOW: dict[str, set[str]] = {
     "queue": set(),
     "models": {"ciphers", "providers"},
     "ledger": {"models", "providers"},
-    "evidence": {"models", "providers"},
+    "redactor": set(),
+    "evidence": {"models", "providers", "redactor"},
+    "cases": {"evidence", "models", "providers", "redactor"},
+    "callbacks": {"addresses", "models", "providers", "queue"},
     "leases": {"models"},
     "assets": {"models"},
     "stills": {"archive", "assets", "models"},
@@ -31,24 +34,24 @@ BELOW: dict[str, set[str]] = {
     "words": {"models", "providers"},
     "lifecycle": {"ledger", "models", "providers", "queue"},
     "dispatch": {
-        "addresses", "assets", "evidence", "ledger", "lifecycle", "models", "providers", "queue", "stock", "transport",
+        "addresses", "assets", "callbacks", "evidence", "ledger", "lifecycle", "models", "providers", "queue", "stock", "transport",
     },
     "pace": {"models", "providers"},
-    "polling": {"evidence", "lifecycle", "models", "pace", "providers", "transport"},
-    "saving": {"archive", "evidence", "lifecycle", "models", "polling", "providers", "queue"},
+    "polling": {"callbacks", "evidence", "lifecycle", "models", "pace", "providers", "transport"},
+    "saving": {"archive", "evidence", "leases", "lifecycle", "models", "polling", "providers", "queue"},
     "keys": {"addresses", "evidence", "lifecycle", "models", "providers", "transport"},
     "lookup": {"evidence", "lifecycle", "models", "providers", "transport"},
     "sweep": {"dispatch", "evidence", "leases", "lifecycle", "models", "pace", "providers", "queue", "saving"},
     "rounds": {"dispatch", "leases", "polling", "queue", "sweep"},
-    "health": {"models", "rounds"},
+    "health": {"models", "rounds", "saving"},
     "jobs": {"dispatch", "health", "keys", "leases", "lookup", "models", "polling", "rounds", "saving"},
     "history": {"models", "providers"},
     "forms": {
         "assets", "choices", "history", "ledger", "lifecycle", "models", "providers", "queries", "stock", "words",
     },
     "views": {
-        "addresses", "assets", "choices", "forms", "health", "lifecycle", "models", "operations", "pace", "providers",
-        "queries", "stills", "stock", "uncertainty", "words",
+        "addresses", "assets", "callbacks", "cases", "choices", "forms", "health", "lifecycle", "models",
+        "operations", "pace", "providers", "queries", "stills", "stock", "uncertainty", "words",
     },
     "time_left": {"models", "pace"},
     "uncertainty": {"models", "words"},
@@ -64,7 +67,7 @@ BELOW: dict[str, set[str]] = {
         "sandbox", "stock",
     },
 }  # fmt: skip
-PURE = {"providers", "sandbox"}  # no Django, so that they can be read and tested alone
+PURE = {"providers", "redactor", "sandbox"}  # no Django, so that they can be read and tested alone
 TALKS_HTTP = {"transport", "archive", "sandbox"}  # a vendor fetches pictures, so its stand-in does
 
 

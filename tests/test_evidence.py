@@ -95,6 +95,21 @@ def test_a_list_is_kept_row_by_row(alice: User, key: ProviderKey) -> None:
     evidence.record_list(call(CallKind.LIST), answer(), {})
 
 
+def test_a_row_is_found_in_the_list(alice: User, key: ProviderKey) -> None:
+    """Its own, not that of somebody else who stands before it."""
+    one, two, gone = (
+        attempt_of(make_task(alice, key=key, state=TaskState.QUEUED, remote_id=remote_id))
+        for remote_id in ("101", "102", "103")
+    )
+    listed = answer(b'{"next_page_token":"","tasks":[{"id":101,"prompt":"hers"},{"id":"102"},null,[1],{"x":1}]}')
+    evidence.record_list(call(CallKind.LIST), listed, {each.pk: ("processing", "") for each in (one, two, gone)})
+    kept = dict(VendorRequest.objects.values_list("attempt", "excerpt"))
+    assert (kept[one.pk], kept[two.pk]) == ('{"id": 101, "prompt": "hers"}', '{"id": "102"}')
+    assert kept[gone.pk].startswith('{"next_page_token"')
+    for odd in (answer(b"[]"), answer(b"<html>"), answer(b'{"tasks":7}'), transport_failure("x", CallKind.LIST)):
+        evidence.record_list(call(CallKind.LIST), odd, {one.pk: (str(id(odd)), "")})
+
+
 def test_media_has_a_line_without_an_address(attempt: Attempt) -> None:
     evidence.record_media(attempt, "stored", status=206, seconds=2.0)
     evidence.record_media(attempt, "read_timeout", seconds=30.0)
@@ -107,7 +122,7 @@ def test_a_list_of_a_hundred_costs_a_handful_of_statements(
 ) -> None:
     attempts = [attempt_of(make_task(alice, key=key, state=TaskState.QUEUED)) for _ in range(100)]
     said = {each.pk: (("queueing", "processing")[number % 2], '{"id":"1"}') for number, each in enumerate(attempts)}
-    with django_assert_max_num_queries(6):  # the savepoint's two among them
+    with django_assert_max_num_queries(7):  # a savepoint and two inserts among them
         evidence.record_list(call(CallKind.LIST), answer(), said)
     with django_assert_max_num_queries(4):
         evidence.record_list(call(CallKind.LIST), answer(), said)

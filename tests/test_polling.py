@@ -1,6 +1,8 @@
 """Asking the vendor: as few requests as possible, and no trouble of theirs ever changes a task."""
 
+import time
 from datetime import timedelta
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 
 import httpx
@@ -9,9 +11,10 @@ import respx
 from django.utils import timezone
 from django_q.models import OrmQ
 
-from generations import polling
-from generations.models import ProviderKey, RequestCount, Task, TaskState, User
+from generations import ledger, polling
+from generations.models import Attempt, ProviderKey, RequestCount, Task, TaskState, User
 from tests.factories import make_key, make_task
+from tests.servers import says, serving
 
 pytestmark = pytest.mark.django_db
 VIDU = "https://api.vidu.com"
@@ -226,3 +229,90 @@ def test_one_odd_row_stops_no_other(alice: User, vidu_key: ProviderKey, monkeypa
     task.refresh_from_db()
     odd.refresh_from_db()
     assert (task.state, odd.state, odd.poll_errors) == (TaskState.PROCESSING, TaskState.QUEUED, 1)
+
+
+@respx.mock
+def test_a_key_that_is_told_to_slow_down_is_left_alone(alice: User, vidu_key: ProviderKey) -> None:
+    running(alice, vidu_key, "42")
+    route = respx.get(LIST).mock(return_value=TROUBLE["429"])
+    with polling.Poller() as poller:
+        poller.ask_due()
+        poller.take_in(5)
+        running(alice, vidu_key, "43")
+        assert poller.ask_due() == 0
+    assert route.call_count == 1
+
+
+@respx.mock
+def test_a_silent_vendor_is_news_once(alice: User, vidu_key: ProviderKey) -> None:
+    task = running(alice, vidu_key, "42", poll_errors=polling.SILENT_ERRORS - 1)
+    respx.get(LIST).mock(return_value=TROUBLE["500"])
+    polling.poll_due()
+    silent = Task.objects.get(pk=task.pk)
+    assert silent.changed_at > task.changed_at, "its card says so"
+    Task.objects.update(next_poll_at=timezone.now())
+    respx.get(LIST).mock(return_value=listing(row("42", "queueing")))
+    polling.poll_due()
+    again = Task.objects.get(pk=task.pk)
+    assert (again.poll_errors, again.changed_at > silent.changed_at) == (0, True)
+
+
+@respx.mock
+def test_what_runs_too_long_is_asked_slowly_and_never_failed(alice: User, vidu_key: ProviderKey) -> None:
+    task = running(alice, vidu_key, "42", submitted_at=timezone.now() - timedelta(days=3))
+    respx.get(LIST).mock(return_value=listing(row("42", "processing")))
+    polling.poll_due()
+    task.refresh_from_db()
+    assert task.state == TaskState.PROCESSING
+    assert task.next_poll_at is not None
+    assert task.next_poll_at > timezone.now() + polling.OVERDUE_EVERY - timedelta(seconds=5)
+
+
+@respx.mock
+def test_a_success_that_comes_late_is_taken_in_and_booked(alice: User, vidu_key: ProviderKey) -> None:
+    over = {"state": TaskState.FAILED, "failure_code": "success_without_output", "finished_at": timezone.now()}
+    task = running(alice, vidu_key, "42", **over)
+    respx.get(LIST).mock(return_value=listing(row("42", "success", creations=[creation()])))
+    polling.poll_due()
+    task.refresh_from_db()
+    assert (task.state, task.charge, task.failure_code) == (TaskState.ARCHIVING, 55, "")
+    assert ledger.booked(task) == 55
+    assert task.events.filter(kind="late-success").exists()
+
+
+@respx.mock
+@pytest.mark.parametrize("believed", [True, False])
+def test_where_callbacks_arrive_looks_are_rare(
+    alice: User, vidu_key: ProviderKey, monkeypatch: pytest.MonkeyPatch, believed: bool
+) -> None:
+    task = running(alice, vidu_key, "42")
+    Attempt.objects.update(callback_digest="ab" * 32)
+    monkeypatch.setattr(polling.callbacks, "trusted", lambda _key: believed)
+    respx.get(LIST).mock(return_value=listing(row("42", "processing")))
+    polling.poll_due()
+    task.refresh_from_db()
+    assert task.next_poll_at is not None
+    wait = (task.next_poll_at - timezone.now()).total_seconds()
+    assert (wait > polling.CALLED_EVERY - 2) is believed
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_hanging_line_delays_its_own_task_alone(alice: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both at one vendor: what hangs has one of its fifty places, and no more."""
+
+    def answer(request: BaseHTTPRequestHandler) -> None:
+        if "hang" in request.path:
+            time.sleep(3)
+        says(200, b'{"id": "video-1", "status": "in_progress", "progress": 0.5}')(request)
+
+    with serving(answer) as url:
+        key = make_key("Vtrix", provider="vtrix", base_url=url)
+        fields = {"unit": "usd", "provider": "vtrix"}
+        hanging, other = running(alice, key, "hang-1", **fields), running(alice, key, "video-1", **fields)
+        with polling.Poller() as poller:
+            assert poller.ask_due() == 2
+            poller.take_in(1)
+            assert poller.waiting == 1
+            other.refresh_from_db()
+            hanging.refresh_from_db()
+            assert (other.state, hanging.state) == (TaskState.PROCESSING, TaskState.QUEUED)

@@ -10,6 +10,7 @@ from django.core.files.storage import default_storage
 from PIL import Image
 
 from generations import archive, stills
+from generations.archive import clips
 from generations.assets import BadImage
 from generations.models import Asset, AssetKind, Creation, ProviderKey, User
 from tests.clips import make_clip
@@ -71,14 +72,14 @@ def test_of_a_cut_file_the_last_frame_that_is_there_counts(content: bytes, part:
 
 
 def test_a_file_that_cannot_be_searched_is_read_from_its_start(content: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
-    frames_from = archive._frames
+    frames_from = clips._frames
     asked: list[float] = []
 
     def nothing_near_the_end(container: object, start: float = 0.0) -> object:
         asked.append(start)
         return iter(()) if start else frames_from(container)
 
-    monkeypatch.setattr(archive, "_frames", nothing_near_the_end)
+    monkeypatch.setattr(clips, "_frames", nothing_near_the_end)
     assert archive.last_frame(io.BytesIO(content)).size == (640, 360)
     assert asked == [2.0, 0.0]
 

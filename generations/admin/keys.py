@@ -75,7 +75,9 @@ class KeyAdmin(admin.ModelAdmin[ProviderKey]):
 
     @admin.display(description=gettext_lazy("in flight"))
     def running(self, key: ProviderKey) -> str:
-        return f"{getattr(key, 'in_flight', 0)} / {key.max_in_flight}"
+        """How many are at the vendor of how many that may be; the second figure can be the account's own."""
+        slots = f"{getattr(key, 'in_flight', 0)} / {key.slots}"
+        return _("%(slots)s, as the account says") % {"slots": slots} if key.slots != key.max_in_flight else slots
 
     @admin.display(description=gettext_lazy("balance"), ordering="balance")
     def left(self, key: ProviderKey) -> str:

@@ -1,12 +1,14 @@
 """The form behind Generate, for the page and for the command line: what it accepts, the vendor takes."""
 
 from collections.abc import Iterable, Mapping
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
 from django import forms
 from django.core.exceptions import ValidationError
 from django.core.files.uploadedfile import UploadedFile
+from django.http import QueryDict
 from django.utils.datastructures import MultiValueDict
 from django.utils.functional import cached_property
 from django.utils.translation import gettext as _
@@ -36,6 +38,7 @@ from generations.stock import keys_for, stocks_of
 from generations.words import money as words_of_money
 
 SETTINGS = ("resolution", "duration", "aspect_ratio", *rules.WORDS, *rules.SWITCHES, "count")
+TOO_LATE_TO_CHANGE = gettext_lazy("It has just been sent, so it was not changed. Nothing new was sent.")
 NO_MODE = gettext_lazy("There is no such mode. Choose text2video, img2video, start-end2video or reference2video.")
 
 
@@ -46,6 +49,7 @@ class GenerateForm(PressForm):
     """
 
     remix_of = forms.UUIDField(required=False, widget=forms.HiddenInput, label=gettext_lazy("Remix of"))
+    replaces = forms.UUIDField(required=False, widget=forms.HiddenInput, label=gettext_lazy("The clip to change"))
     mode = forms.ChoiceField(
         choices=[each for each in MODE_CHOICES if each[0] in MODES],
         label=gettext_lazy("Mode"),
@@ -188,6 +192,14 @@ class GenerateForm(PressForm):
             raise ValidationError(_("The clip that this is a remix of is not there any more."))
         return task
 
+    def clean_replaces(self) -> Task | None:
+        """Whether it still waits is decided when the new one is made: not before, and not twice."""
+        pk = self.cleaned_data["replaces"]
+        task = Task.objects.filter(pk=pk, owner=self.user).first() if pk else None
+        if pk and task is None:
+            raise ValidationError(_("The clip that you are changing is not there any more."))
+        return task
+
     def clean(self) -> dict[str, Any]:
         """Look at the pictures first, so that good ones are kept whatever else is wrong."""
         super().clean()
@@ -210,11 +222,20 @@ class GenerateForm(PressForm):
         left, total = ledger.budget_left(key), self.params.cost.total
         if total is not None and total.unit != key.translator.unit:
             total = None  # a price in yuan says nothing of a budget in tokens
+        if left is not None:
+            left += self._held_by_replaced(key)
         if left is None or (left > 0 if total is None else total.amount <= left):
             return
         words = {"key": key.label, "left": words_of_money(left, key.translator.unit)}
         sentence = _("The key “%(key)s” has %(left)s of its budget left this month. An administrator can raise it.")
         self.add_error("key", sentence % words)
+
+    def _held_by_replaced(self, key: ProviderKey) -> Decimal:
+        """What the clip that is being changed sets free on this key."""
+        task = self.cleaned_data.get("replaces")
+        holds = ledger.holds(task) if task else []
+        mine = (hold.amount for hold in holds if hold.key_id == key.pk and hold.unit == key.translator.unit)
+        return sum(mine, Decimal(0))
 
     def _find_offer(self, stock: Stock, mode: str) -> Offer | None:
         model = self.cleaned_data.get("model")
@@ -272,7 +293,16 @@ class GenerateForm(PressForm):
             "count": asked["count"] or 1,
             "visibility": asked["visibility"] or Visibility.TEAM,
             "remix_of": asked["remix_of"],
+            "replaces": asked["replaces"],
         }
+
+    def replaced_was_sent(self) -> None:
+        """Say so, and keep what was typed: pressed again, this form makes one clip more."""
+        self.add_error(None, TOO_LATE_TO_CHANGE)
+        data = QueryDict(mutable=True)
+        data.update(self.data)
+        data.pop("replaces", None)
+        self.data = data
 
     def _switch(self, offer: Offer, name: str) -> bool:
         value = self.cleaned_data[name]
@@ -312,6 +342,11 @@ def remix_of(task: Task) -> dict[str, Any]:
         **{name: "on" if on else "off" for name, on in switches.items() if on is not None},
         **(frames or {"asset": ids}),
     }
+
+
+def edit_of(task: Task) -> dict[str, Any]:
+    """The ``initial`` for changing a task that waits: all of it, and what it is to take the place of."""
+    return remix_of(task) | {"remix_of": str(task.remix_of_id or ""), "seed": task.seed, "replaces": str(task.pk)}
 
 
 def _transport(key: ProviderKey) -> ImageTransport:

@@ -137,6 +137,10 @@ class Refused(ProviderError):
     """The vendor answered, and the answer is no."""
 
 
+class BadCallback(ValueError):
+    """Not from the vendor, or not from now; the text is for the log and quotes nothing that was sent."""
+
+
 @dataclass(frozen=True, slots=True)
 class KeySetting:
     """A detail that no document of the vendor settles, and that each key may therefore set: ours is the default.
@@ -449,3 +453,13 @@ class Provider(ABC):
     def read_cancel(self, answer: Answer) -> None:
         """Return when the vendor accepted; raise Refused with its words otherwise."""
         raise NotImplementedError(f"{self.name} cannot cancel")
+
+    def check_callback(
+        self, account: Account, *, method: str, url: str, headers: Mapping[str, str], now: datetime
+    ) -> str:
+        """The nonce of a callback that is genuine, to be taken once. ``url`` as we named it. Raises BadCallback."""
+        raise NotImplementedError(f"{self.name} does not call back")
+
+    def read_callback(self, body: bytes) -> tuple[str, RemoteState | None]:
+        """What a callback says of its task: the vendor's word and ours for it. Nobody signed that: a hint at most."""
+        raise NotImplementedError(f"{self.name} does not call back")

@@ -1,10 +1,10 @@
 """Vidu, the official service. The marks on facts are those of ``vidu_words``."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from urllib.parse import quote
 
-from . import catalog_vidu, vidu_fields, wire
+from . import catalog_vidu, vidu_callback, vidu_fields, wire
 from .base import (
     IMAGES_SETTING,
     Account,
@@ -144,6 +144,15 @@ class Vidu(Provider):
         """Accepted is ``{}`` or null; the task must still be seen ending. Only waiting tasks can be [docs]."""
         if answer.status != 200 or not (answer.json() == {} or answer.content.strip() in (b"", b"null")):
             raise _refusal(answer, CallKind.CANCEL)
+
+    def check_callback(
+        self, account: Account, *, method: str, url: str, headers: Mapping[str, str], now: datetime
+    ) -> str:
+        secret = self.setting(account, "callback_secret") or account.secret
+        return vidu_callback.check(method, url, headers, secret, now)
+
+    def read_callback(self, body: bytes) -> tuple[str, RemoteState | None]:
+        return vidu_callback.state_of(body)
 
 
 def _refusal(answer: Answer, kind: CallKind) -> ProviderError:

@@ -12,12 +12,12 @@ from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
 from urllib.parse import urlsplit
 
+from . import wire
+from .base import Answer, BadCallback, RemoteState
+from .vidu_words import STATES
+
 ALGORITHM, ACCESS_KEY = "hmac-sha256", "vidu"
 TOLERANCE = timedelta(minutes=5)  # how far the sender's clock may be off; a nonce must be remembered as long
-
-
-class BadCallback(ValueError):
-    """Not from Vidu, or not from now; the text is for the log."""
 
 
 def check(method: str, url: str, headers: Mapping[str, str], secret: str, now: datetime) -> str:
@@ -32,7 +32,7 @@ def check(method: str, url: str, headers: Mapping[str, str], secret: str, now: d
     try:
         given = base64.b64decode(head.get("x-hmac-signature", ""), validate=True)
         sent = parsedate_to_datetime(head.get("date", ""))
-    except (binascii.Error, ValueError, TypeError):
+    except (binascii.Error, ValueError, TypeError, OverflowError):
         raise BadCallback("no signature or no date") from None
     wanted = hmac.digest(secret.encode(), signing_string(method, url, head).encode(), hashlib.sha256)
     if not hmac.compare_digest(given, wanted):
@@ -51,3 +51,10 @@ def signing_string(method: str, url: str, headers: Mapping[str, str]) -> str:
     named = [name for name in headers.get("x-hmac-signed-headers", "").split(";") if name]
     lines += [f"{name}:{headers.get(name.lower(), '')}" for name in named]
     return "".join(f"{line}\n" for line in lines)
+
+
+def state_of(body: bytes) -> tuple[str, RemoteState | None]:
+    """The table of the page says ``state``, its prose ``status`` [docs: callback]."""
+    said = wire.mapping(Answer(200, {}, body).json())
+    word = wire.word(said.get("state")) or wire.word(said.get("status"))
+    return word, STATES.get(word)

@@ -9,8 +9,10 @@ Written from the vendors' documents and from nothing else: it imports neither th
     tasks.py       a pretend task and its life as a function of time
     books.py       what outlives a restart: tasks, charges, request counts (SQLite)
     scenarios.py   the words in a prompt that make a task misbehave
+    faults.py      trouble on command, at given rates, and a count of it
     pictures.py    reading and checking input images
     studio.py      the background thread that renders clips
+    bell.py        the background thread that calls customers back
     clips.py       one clip: picture, sound, container (scenery.py, captions.py and planes.py paint it)
     media.py       signed links and the files behind them
     stage.py       the things all vendors work with

@@ -4,15 +4,19 @@ import ipaddress
 import logging
 import time
 from collections.abc import Callable, Iterable
+from functools import partial
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from .bell import Bell
 from .books import OPENING_BALANCE, Books
 from .dataeyes import DataEyes
 from .exchange import Refused, Request, Response, Route, json_response, route
-from .gateway import Gateway
+from .faults import BadPlan, Faults
+from .fields import BadField
+from .gateway import Gateway, json_body
 from .media import Media, Signer
 from .pictures import LOOPBACK
 from .stage import Stage
@@ -36,11 +40,24 @@ class Sandbox:
         self.folder = Folder(data)
         units = {kind.NAME: kind.UNITS_PER_CREDIT for kind in VENDORS}
         self.books = Books(data / "books.sqlite3", opening_balance, units)
-        media = Media(self.books, self.folder, Signer(data / "secret"))
-        stage = Stage(self.books, self.folder, media, speed, short_side)
-        self.studio = Studio(self.books, self.folder)
-        self.vendors = [kind(stage) for kind in VENDORS]
+        self.faults = Faults(self.books)
+        media = Media(self.books, self.folder, Signer(data / "secret"), self.faults)
+        stage = Stage(self.books, self.folder, media, self.faults, speed, short_side)
+        vidu = Vidu(stage)
+        self.vendors = [vidu, *(kind(stage) for kind in VENDORS if kind is not Vidu)]
         self.house_routes = [*media.routes(), *self._controls()]
+        self.studio = Studio(self.books, self.folder)
+        self.bell = Bell(data, self.books, self.faults, vidu.news, speed)
+
+    def start(self) -> None:
+        """Begin with what goes on besides answering."""
+        self.studio.start()
+        self.bell.start()
+
+    def stop(self) -> None:
+        """End it."""
+        self.bell.stop()
+        self.studio.stop()
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., object]) -> Iterable[bytes]:
         """PEP 3333."""
@@ -66,7 +83,8 @@ class Sandbox:
         home = self._home(request)
         for each in home.routes if home else self.house_routes:
             if (parts := each.match(request)) is not None:
-                return each.action(request, **parts)
+                answer = partial(each.action, request, **parts)
+                return self.faults.around(home, request, answer) if home else answer()
         return (home or self.vendors[0]).not_found(request)
 
     def _home(self, request: Request) -> Gateway | None:
@@ -74,7 +92,12 @@ class Sandbox:
         return next((vendor for vendor in self.vendors if request.path.startswith(vendor.PREFIX)), None)
 
     def _controls(self) -> list[Route]:
-        return [route("GET", "/_sandbox/books", self.show_books), route("POST", "/_sandbox/reset", self.reset)]
+        return [
+            route("GET", "/_sandbox/books", self.show_books),
+            route("POST", "/_sandbox/reset", self.reset),
+            route("GET", "/_sandbox/faults", self.show_faults),
+            route("POST", "/_sandbox/faults", self.order_faults),
+        ]
 
     def show_books(self, request: Request) -> Response:
         """Everything the sandbox remembers, by vendor and key: for tests only."""
@@ -82,11 +105,26 @@ class Sandbox:
         return json_response(200, self.books.summary(time.time()))
 
     def reset(self, request: Request) -> Response:
-        """Forget every task, charge and count, and remove the files."""
+        """Forget every task, charge, count and fault, and remove the files."""
         _only_from_here(request)
         self.books.reset()
+        self.faults.forget()
         self.folder.clear()
         return json_response(200, {})
+
+    def show_faults(self, request: Request) -> Response:
+        """The present order of faults, and how many of each were done."""
+        _only_from_here(request)
+        return json_response(200, self.faults.shown())
+
+    def order_faults(self, request: Request) -> Response:
+        """Misbehave as the body says, from now on; ``{}`` ends it."""
+        _only_from_here(request)
+        try:
+            self.faults.order(json_body(request))
+        except (BadField, BadPlan) as fault:
+            return json_response(400, {"error": getattr(fault, "message", str(fault))})
+        return self.show_faults(request)
 
 
 def _only_from_here(request: Request) -> None:

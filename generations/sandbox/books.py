@@ -34,12 +34,28 @@ CREATE TABLE IF NOT EXISTS request_count (
     vendor TEXT NOT NULL, account TEXT NOT NULL, kind TEXT NOT NULL, times INTEGER NOT NULL,
     PRIMARY KEY (vendor, account, kind)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS once (mark TEXT PRIMARY KEY) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS note (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS tally (
+    vendor TEXT NOT NULL, kind TEXT NOT NULL, times INTEGER NOT NULL, PRIMARY KEY (vendor, kind)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS bell (
+    task_id TEXT PRIMARY KEY, base_url TEXT NOT NULL, said TEXT NOT NULL, tries INTEGER NOT NULL,
+    next_at REAL NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS look (task_id TEXT PRIMARY KEY, at REAL NOT NULL, early INTEGER NOT NULL) WITHOUT ROWID;
 """
 
 
 class Overdrawn(Exception):
     """The account cannot pay for this task."""
+
+
+@dataclass(frozen=True)
+class Ring:
+    """A task that is to be called back about: ``base_url`` is how its customer reached us, ``said`` the last state."""
+
+    task_id: str
+    base_url: str
+    said: str
+    tries: int
 
 
 @dataclass(frozen=True)
@@ -105,6 +121,35 @@ class Books:
     def first_time(self, mark: str) -> bool:
         """Whether this mark was never made before; makes it."""
         return self._db().execute("INSERT OR IGNORE INTO once VALUES (?)", (mark,)).rowcount == 1
+
+    def marked(self, mark: str) -> bool:
+        """Whether this mark was ever made."""
+        return self._db().execute("SELECT 1 FROM once WHERE mark = ?", (mark,)).fetchone() is not None
+
+    def note(self, name: str, value: str) -> None:
+        """Keep a word under a name."""
+        self._db().execute("INSERT OR REPLACE INTO note VALUES (?, ?)", (name, value))
+
+    def noted(self, name: str) -> str:
+        """The word kept under a name; empty when there is none."""
+        found = self._db().execute("SELECT value FROM note WHERE name = ?", (name,)).fetchone()
+        return str(found[0]) if found else ""
+
+    def tally(self, vendor: str, kind: str) -> int:
+        """Count one more of this kind; returns how many there are now."""
+        found = self._db().execute(
+            "INSERT INTO tally VALUES (?, ?, 1) ON CONFLICT (vendor, kind) DO UPDATE SET times = times + 1 "
+            "RETURNING times",
+            (vendor, kind),
+        )
+        return int(found.fetchall()[0][0])
+
+    def tallies(self) -> dict[str, dict[str, int]]:
+        """All counts, by vendor and kind."""
+        result: dict[str, dict[str, int]] = {}
+        for vendor, kind, times in self._db().execute("SELECT vendor, kind, times FROM tally ORDER BY vendor, kind"):
+            result.setdefault(vendor, {})[kind] = times
+        return result
 
     # -- tasks
 
@@ -210,6 +255,37 @@ class Books:
         """The clip could not be made: the task will end with this error name."""
         self._db().execute("UPDATE task SET failure = ? WHERE id = ?", (reason, task_id))
 
+    # -- callbacks
+
+    def hang_bell(self, task_id: str, base_url: str) -> None:
+        """Note that somebody wants to be called back about a task."""
+        self._db().execute("INSERT OR IGNORE INTO bell VALUES (?, ?, '', 0, 0)", (task_id, base_url))
+
+    def bells(self, now: float) -> list[tuple[Ring, Task]]:
+        """Started tasks about which there may be something to say."""
+        rows = self._db().execute(
+            "SELECT bell.*, task.* FROM bell JOIN task ON task.id = task_id "
+            "WHERE next_at <= ?1 AND (starts_at <= ?1 OR cancelled_at IS NOT NULL) ORDER BY created_at",
+            (now,),
+        )
+        found = [dict(row) for row in rows]
+        return [
+            (Ring(row["task_id"], row["base_url"], row["said"], row["tries"]), Task(**{n: row[n] for n in _NAMES}))
+            for row in found
+        ]
+
+    def rang(self, task_id: str, said: str) -> None:
+        """It was said, and there will be more."""
+        self._db().execute("UPDATE bell SET said = ?, tries = 0 WHERE task_id = ?", (said, task_id))
+
+    def ring_again(self, task_id: str, at: float) -> None:
+        """It was not heard."""
+        self._db().execute("UPDATE bell SET tries = tries + 1, next_at = ? WHERE task_id = ?", (at, task_id))
+
+    def take_down_bell(self, task_id: str) -> None:
+        """There is no more to say."""
+        self._db().execute("DELETE FROM bell WHERE task_id = ?", (task_id,))
+
     # -- money
 
     def opening(self, vendor: str) -> int:
@@ -273,7 +349,7 @@ class Books:
     def reset(self) -> None:
         """Forget everything."""
         with self._writing() as db:
-            for table in ("task", "request_count", "once", "look"):
+            for table in ("task", "request_count", "once", "look", "note", "tally", "bell"):
                 db.execute(f"DELETE FROM {table}")  # noqa: S608 - our own text
 
 

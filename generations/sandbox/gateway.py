@@ -43,6 +43,9 @@ class Cause(Enum):
     BROKEN = auto()
 
 
+_REFUSED_ONCE = {"throttle": Cause.THROTTLE, "quota": Cause.QUOTA, "lost500before": Cause.BROKEN}
+
+
 class Gateway(ABC):
     """One pretend vendor. A key is any secret that begins with ``sandbox-``; each is an account of its own.
 
@@ -97,10 +100,13 @@ class Gateway(ABC):
 
     def refused(self, cause: Cause, detail: str = "") -> Refused:
         """A refusal to be raised."""
-        response = self.say(cause, detail)
-        if cause is Cause.THROTTLE:
-            response.headers.append(("Retry-After", "2"))
-        return Refused(response)
+        return Refused(self.throttled(2) if cause is Cause.THROTTLE else self.say(cause, detail))
+
+    def throttled(self, seconds: int) -> Response:
+        """429, with the pause that is asked for."""
+        response = self.say(Cause.THROTTLE, "")
+        response.headers.append(("Retry-After", str(seconds)))
+        return response
 
     def not_found(self, request: Request) -> Response:
         """Any path that is not documented."""
@@ -138,11 +144,17 @@ class Gateway(ABC):
         except (BadField, BadPicture) as fault:
             raise Refused(self.fault(fault)) from None
         task = self._book(account, ask, pictures)
+        self.booked(request, task)
+        if "hang" in task.words:
+            self.stage.faults.hang()
         if "lost" in task.words:
             request.hang_up()
         if {"lost", "lost500"} & task.words:
             return self.crashed()
         return json_response(200, self.receipt(task))
+
+    def booked(self, request: Request, task: Task) -> None:  # noqa: B027 - most do nothing
+        """What else a vendor does about a new task."""
 
     def _refuse_on_purpose(self, account: str, ask: Ask) -> None:
         words = words_in(ask.prompt)
@@ -152,7 +164,7 @@ class Gateway(ABC):
             raise self.refused(Cause.MODEL, ask.model)
         # Not by payload: whoever tries again may well send another one.
         digest = hashlib.sha256(f"{ask.model} {ask.prompt}".encode()).hexdigest()
-        for word, cause in (("throttle", Cause.THROTTLE), ("quota", Cause.QUOTA)):
+        for word, cause in _REFUSED_ONCE.items():
             if word in words and self.books.first_time(f"{word}:{self.NAME}:{account}:{digest}"):
                 raise self.refused(cause)
         if account.startswith("sandbox-empty"):

@@ -15,6 +15,7 @@ from xml.sax.saxutils import escape
 
 from .books import Books
 from .exchange import Request, Response, Route, bytes_response, route
+from .faults import Faults
 from .studio import Folder
 from .tasks import Task
 
@@ -25,6 +26,8 @@ COVER_LIFETIME_S = 3_600
 
 _DATE = "%Y%m%dT%H%M%SZ"
 _BLOCK = 1 << 16
+_DROPS = 40
+"""So many pieces a slow download comes in, or a few more."""
 _RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})", re.ASCII)
 _FILES = {"video.mp4": "video/mp4", "watermarked.mp4": "video/mp4", "cover.jpeg": "image/jpeg"}
 _HTML = b"<!doctype html><title>Please wait</title><p>Your file is being prepared.</p>\n"
@@ -88,10 +91,11 @@ class Signer:
 class Media:
     """Serves the files of all vendors; a link needs no key."""
 
-    def __init__(self, books: Books, folder: Folder, signer: Signer) -> None:
+    def __init__(self, books: Books, folder: Folder, signer: Signer, faults: Faults) -> None:
         self.books = books
         self.folder = folder
         self.signer = signer
+        self.faults = faults
 
     def routes(self) -> list[Route]:
         """Where the files are."""
@@ -130,7 +134,21 @@ class Media:
         if fault:
             self.books.glimpse(task.id)
             return _xml(403, "AccessDenied", fault)
+        if self._is_dead(request, task, name):
+            return _xml(403, "AccessDenied", "Request has expired")
         return self._odd(request, task, name) or self._file(request, task, name)
+
+    def _is_dead(self, request: Request, task: Task, name: str) -> bool:
+        """Where this fault strikes, the first link that is used is dead, for ever; any other is good."""
+        subject = f"{task.id}/{name}"
+        if not self.faults.strikes("media", "expired", task.vendor, subject):
+            return False
+        this = hashlib.sha256(f"{request.path}?{urlencode(request.query)}".encode()).hexdigest()
+        if self.books.first_time(f"expired:{subject}"):
+            self.books.first_time(f"dead:{this}")
+        if dead := self.books.marked(f"dead:{this}"):
+            self.faults.did("media", "expired", task.vendor)
+        return dead
 
     def _odd(self, request: Request, task: Task, name: str) -> Response | None:
         """What a scenario word answers instead of the file."""
@@ -147,27 +165,67 @@ class Media:
 
     def _broken_off(self, request: Request, path: Path) -> Response:
         size = path.stat().st_size
-
-        def half() -> Iterator[bytes]:
-            yield from _blocks(path, (0, size // 2 - 1))
-            request.hang_up()
-
-        return Response(200, [*_file_headers(path, "video/mp4"), ("Content-Length", str(size))], half())
+        headers = [*_file_headers(path, "video/mp4"), ("Content-Length", str(size))]
+        return Response(200, headers, _half(request, _blocks(path, (0, size - 1)), size))
 
     def _file(self, request: Request, task: Task, name: str) -> Response:
         path = self.folder.cover(task.id) if name == "cover.jpeg" else self.folder.video(task.id)
         if not path.is_file():
             return _xml(404, "NoSuchKey", "The specified key does not exist.")
         headers, size = _file_headers(path, _FILES[name]), path.stat().st_size
-        span = wanted_span(request, headers, size)
+        span = None if self._ignores_range(request, task, name, headers) else wanted_span(request, headers, size)
         if span is None:
-            return Response(200, [*headers, ("Content-Length", str(size))], _blocks(path, (0, size - 1)))
+            whole = self._sent(request, task, name, _blocks(path, (0, size - 1)), size)
+            return Response(200, [*headers, ("Content-Length", str(size))], whole)
         if span[0] > span[1]:
             refusal = _xml(416, "InvalidRange", "The requested range is not satisfiable")
             refusal.headers.append(("Content-Range", f"bytes */{size}"))
             return refusal
-        part = [("Content-Range", f"bytes {span[0]}-{span[1]}/{size}"), ("Content-Length", str(span[1] - span[0] + 1))]
-        return Response(206, [*headers, *part], _blocks(path, span))
+        length = span[1] - span[0] + 1
+        part = [("Content-Range", f"bytes {span[0]}-{span[1]}/{size}"), ("Content-Length", str(length))]
+        return Response(206, [*headers, *part], self._sent(request, task, name, _blocks(path, span), length))
+
+    def _ignores_range(self, request: Request, task: Task, name: str, headers: list[tuple[str, str]]) -> bool:
+        """Whether this server knows no ranges; then it does not promise any either."""
+        struck = self.faults.strikes("media", "norange", task.vendor, f"{task.id}/{name}")
+        if not struck and not ("norange" in task.words and name != "cover.jpeg"):
+            return False
+        headers.remove(("Accept-Ranges", "bytes"))
+        if struck and "range" in request.headers:
+            self.faults.did("media", "norange", task.vendor)
+        return True
+
+    def _sent(self, request: Request, task: Task, name: str, blocks: Iterator[bytes], length: int) -> Iterator[bytes]:
+        """The bytes as they are, broken off half way, or drop by drop."""
+        if request.method == "HEAD":
+            return blocks
+        if "trickle" in task.words and name != "cover.jpeg":
+            return _slowly(blocks, length, self.faults.plan.hang_s)
+        turn = self.faults.turn("media", task.vendor)
+        for kind in ("cut", "slow"):
+            if self.faults.strikes("media", kind, task.vendor, turn):
+                self.faults.did("media", kind, task.vendor)
+                slow = kind == "slow"
+                return _slowly(blocks, length, self.faults.plan.hang_s) if slow else _half(request, blocks, length)
+        return blocks
+
+
+def _half(request: Request, blocks: Iterator[bytes], length: int) -> Iterator[bytes]:
+    left = length // 2
+    for block in blocks:
+        yield block[:left]
+        left -= len(block)
+        if left <= 0:
+            break
+    request.hang_up()
+
+
+def _slowly(blocks: Iterator[bytes], length: int, seconds: float) -> Iterator[bytes]:
+    drop = max(1, -(-length // _DROPS))
+    for block in blocks:
+        for start in range(0, len(block), drop):
+            time.sleep(seconds / _DROPS)
+            yield block[start : start + drop]
 
 
 def _signing_time(task: Task, now: float) -> float:

@@ -12,6 +12,8 @@ SCENARIOS: dict[str, str] = {
     "quota": "The first create with a given prompt gets 429: too many tasks at once. The next passes.",
     "lost": "The task is accepted and booked, then the connection is dropped without an answer.",
     "lost500": "The task is accepted and booked, then the answer is 500.",
+    "lost500before": "The first create with a given prompt gets 500 and is not booked. The next passes.",
+    "hang": "The task is accepted and booked; the answer comes twenty seconds later.",
     "violation": "The task runs to its end and fails there for violating a policy; nothing is charged.",
     "fail": "The task fails at its end without a reason; nothing is charged.",
     "crash": "The task fails at its end with an internal error of the vendor's; nothing is charged.",
@@ -23,6 +25,9 @@ SCENARIOS: dict[str, str] = {
     "empty": "The link to the video answers 200 with no bytes.",
     "cut": "The first whole download of the video breaks off half way; later ones and Range requests are fine.",
     "expired": "The first links handed out have already expired; asking again gives good ones.",
+    "norange": "The server of the video ignores Range: always 200 and the whole file.",
+    "trickle": "Every download of the video takes twenty seconds.",
+    "nocallback": "The vendor never calls back about the task.",
 }
 
 _WORD = re.compile(r"\[([a-z0-9]+)\]")

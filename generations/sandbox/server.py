@@ -13,7 +13,7 @@ from .app import Sandbox
 from .books import OPENING_BALANCE
 
 DEFAULT_PORT = 8900
-_THREADS = 16
+_THREADS = 64  # a request that is left hanging holds one
 _GRACE_S = 3
 
 
@@ -81,17 +81,17 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
             self.cfg.set(name, value)
 
     def load(self) -> Sandbox:
-        """Build the application; gunicorn calls it in the worker, where the studio's thread belongs."""
+        """Build the application; gunicorn calls it in the worker, where its threads belong."""
         logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="sandbox: %(message)s")
         given = self.given
         self.sandbox = Sandbox(given["data"], given["speed"], given["clip_height"], given["credits"])
-        self.sandbox.studio.start()
+        self.sandbox.start()
         return self.sandbox
 
     def close(self) -> None:
-        """Leave the clip in progress before the process ends."""
+        """Leave what is in progress before the process ends."""
         if self.sandbox:
-            self.sandbox.studio.stop()
+            self.sandbox.stop()
 
 
 def _announce(arbiter: Any) -> None:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from .books import Books
+from .faults import Faults
 from .media import Media
 from .studio import Folder
 
@@ -14,5 +15,6 @@ class Stage:
     books: Books
     folder: Folder
     media: Media
+    faults: Faults
     speed: float = 1.0
     short_side: int | None = None

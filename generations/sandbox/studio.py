@@ -91,7 +91,7 @@ class Studio:
         self.folder.root.mkdir(parents=True, exist_ok=True)
         with (self.folder.root / "studio.lock").open("w") as lock:
             # Of several processes on one folder only the holder of the lock renders; the kernel frees it on death.
-            while not self._stop.is_set() and not _locked(lock.fileno()):
+            while not self._stop.is_set() and not locked(lock.fileno()):
                 self._stop.wait(_IDLE_S * 5)
             while not self._stop.is_set():
                 self._one_round()
@@ -127,7 +127,8 @@ class Studio:
         self.books.clip_ready(task.id, time.time())
 
 
-def _locked(descriptor: int) -> bool:
+def locked(descriptor: int) -> bool:
+    """Take a file's lock without waiting; False when another holds it."""
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

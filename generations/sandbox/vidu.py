@@ -1,13 +1,16 @@
 """Vidu's protocol: create, query, list, cancel, credits (Vidu docs, as read in 2026)."""
 
 import hashlib
+import io
 import re
 import time
 import uuid
 from functools import partial
 from itertools import islice
 from typing import Any
+from urllib.parse import urlsplit
 
+from .bell import may_be_called
 from .exchange import Refused, Request, Response, Route, json_response, route
 from .fields import MODES, Ask, BadField
 from .gateway import Cause, Gateway, json_body
@@ -94,6 +97,15 @@ class Vidu(Gateway):
     def receipt(self, task: Task) -> dict[str, Any]:
         """An echo with the id."""
         return receipt(task)
+
+    def booked(self, request: Request, task: Task) -> None:
+        """Vidu docs: callback; only a loopback address is ever called."""
+        if "nocallback" not in task.words and may_be_called(task.extra["callback_url"]):
+            self.books.hang_bell(task.id, request.base_url)
+
+    def news(self, task: Task, base_url: str, now: float) -> dict[str, Any]:
+        """The body of a callback: that of the query's answer."""
+        return report(self, Request("POST", "/", [], {"host": urlsplit(base_url).netloc}, io.BytesIO()), task, now)
 
     # -- query, cancel, credits
 

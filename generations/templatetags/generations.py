@@ -7,12 +7,15 @@ from uuid import UUID
 
 from django import template
 from django.utils import timezone
-from django.utils.formats import date_format
+from django.utils.formats import date_format, number_format
 from django.utils.translation import gettext, gettext_lazy, pgettext
 
-from generations import words
+from generations import time_left as times
+from generations import uncertainty, words
 from generations.choices.rules import value_label
-from generations.models import Creation, CreationState, Task, TaskState, User
+from generations.models import Creation, CreationState, Task, TaskEvent, TaskState, User
+from generations.pace import Expectation
+from generations.providers.base import MODES, CallKind
 
 register = template.Library()
 HAN = re.compile(r"[\u3400-\u9fff]")
@@ -25,12 +28,19 @@ register.filter("model_label", words.model_label)
 register.filter("money", words.money)
 register.filter("formula", words.formula)
 register.filter("about_time", words.about_time)
+register.filter("how_lost", uncertainty.how_lost)
 
 
 @register.simple_tag
 def standing(task: Task, places: Mapping[UUID, int] | str = "") -> words.Standing:
     """``places`` is missing where nobody asked for it; a template then passes an empty string."""
     return words.standing(task, places.get(task.pk) if isinstance(places, Mapping) else None)
+
+
+@register.simple_tag
+def time_left(task: Task, expectations: Mapping[UUID, Expectation] | str = "") -> times.TimeLeft | None:
+    """``expectations`` is missing where nobody asked for them."""
+    return times.time_left(task, expectations.get(task.pk)) if isinstance(expectations, Mapping) else None
 
 
 @register.filter
@@ -50,6 +60,21 @@ def cancellable_by(task: Task, user: User) -> bool:
 
 
 @register.filter
+def editable_by(task: Task, user: User) -> bool:
+    """What still waits can be changed by its owner, where the composer knows its mode."""
+    return task.state == TaskState.WAITING and task.owner_id == user.pk and task.mode in MODES
+
+
+@register.filter
+def askable_by(task: Task, user: User) -> bool:
+    """Whether asking the vendor out of turn can bring anything: it is theirs, it has a name there, it is not settled."""
+    if (task.owner_id != user.pk and not user.is_staff) or task.attempt is None or not task.attempt.remote_id:
+        return False
+    given_up = task.state == TaskState.LOST or (task.state == TaskState.FAILED and task.charge is None)
+    return given_up or task.state in words.FOLLOWED
+
+
+@register.filter
 def beyond_recall(task: Task) -> bool:
     """Sent to a vendor that has no way to cancel: it will be made, and may be charged."""
     sent = task.is_open and task.state not in (TaskState.WAITING, TaskState.ARCHIVING, TaskState.UNCERTAIN)
@@ -61,6 +86,37 @@ def watermarked(task: Task) -> Creation | None:
     """The second version of a clip that was ordered with a watermark."""
     made = (made for made in task.creations.all() if made.watermarked)
     return next((each for each in made if each.state == CreationState.STORED), None)
+
+
+CALLS = {
+    CallKind.CREATE: gettext_lazy("Create"),
+    CallKind.QUERY: gettext_lazy("Query"),
+    CallKind.LIST: gettext_lazy("List"),
+    CallKind.CANCEL: gettext_lazy("Cancel"),
+    CallKind.BALANCE: gettext_lazy("Balance"),
+    CallKind.MEDIA: gettext_lazy("Copy"),
+}
+
+
+@register.filter
+def call_word(kind: str) -> str:
+    return str(CALLS.get(CallKind(kind), kind))
+
+
+@register.filter
+def took(milliseconds: int) -> str:
+    """How long a request took: 240 ms, 3.2 s."""
+    if milliseconds < 1000:
+        return gettext("%(number)d ms") % {"number": milliseconds}
+    return gettext("%(number)s s") % {"number": number_format(milliseconds / 1000, decimal_pos=1)}
+
+
+@register.filter
+def event_detail(event: TaskEvent) -> str:
+    """What belongs to a line of the timeline and everybody may know."""
+    if event.kind == "key-changed":
+        return f"{event.detail.get('old', '')} → {event.detail.get('new', '')}"
+    return ""
 
 
 @register.filter
@@ -80,6 +136,33 @@ def moment(when: datetime) -> str:
     if local.year == timezone.localdate().year:
         return date_format(local, pgettext("date format", "j M"))
     return date_format(local, pgettext("date format", "j M Y"))
+
+
+@register.filter
+def hours_left(when: datetime) -> str:
+    """The time until then as h:mm; what has passed is 0:00."""
+    minutes = max(0, int((when - timezone.now()).total_seconds())) // 60
+    return f"{minutes // 60}:{minutes % 60:02}"
+
+
+@register.filter
+def age(when: datetime | None) -> str:
+    """How long ago: 42 s, 5 min, 3:07 h."""
+    if when is None:
+        return "–"
+    seconds = max(0, int((timezone.now() - when).total_seconds()))
+    if seconds < 120:
+        return gettext("%(number)d s") % {"number": seconds}
+    if seconds < 7200:
+        return gettext("%(number)d min") % {"number": seconds // 60}
+    return gettext("%(time)s h") % {"time": f"{seconds // 3600}:{seconds // 60 % 60:02}"}
+
+
+@register.filter
+def copy_trouble(task: Task) -> str:
+    """What stood in the way of the copies that are not there, as it was noted."""
+    missing = (each for each in task.creations.all() if each.state != CreationState.STORED)
+    return next((each.last_error for each in missing if each.last_error), "")
 
 
 @register.filter

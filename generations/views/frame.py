@@ -6,7 +6,7 @@ from django.http import HttpRequest
 from django.utils.functional import cached_property
 from django_htmx.middleware import HtmxDetails
 
-from generations import health, queries
+from generations import health, operations, queries
 from generations.models import Theme, User
 
 
@@ -34,6 +34,11 @@ class Frame:
     @cached_property
     def worker_is_silent(self) -> bool:
         return self.user is not None and not health.worker_alive()
+
+    @cached_property
+    def copies_at_risk(self) -> int:
+        """For staff: clips whose link at the vendor dies soon, without a copy of ours."""
+        return operations.copies_at_risk() if self.user and self.user.is_staff else 0
 
 
 def frame(request: HttpRequest) -> dict[str, Frame]:

@@ -15,7 +15,7 @@ from django.utils.dateparse import parse_datetime
 from django.views.decorators.cache import cache_control
 from django.views.decorators.http import require_GET
 
-from generations import queries, words
+from generations import pace, queries, words
 from generations.models import Task, TaskState, User
 from generations.views.frame import HtmxHttpRequest
 
@@ -135,7 +135,11 @@ def varied(response: HttpResponse) -> HttpResponse:
 def cards(tasks: list[Task]) -> dict[str, object]:
     """What ``partials/task_card.html`` needs, for any number of cards in the same number of queries."""
     prefetch_related_objects(tasks, "task_inputs")
-    return {"tasks": tasks, "places": queries.places_in_line(tasks)}
+    return {
+        "tasks": tasks,
+        "places": queries.places_in_line(tasks),
+        "expectations": pace.expectations(tasks),
+    }
 
 
 def _with_line(changed: list[Task], user: User, watch: Watch) -> list[Task]:

@@ -10,17 +10,18 @@ from django.core.exceptions import PermissionDenied
 from django.db.models import prefetch_related_objects
 from django.http import HttpResponse, QueryDict
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.cache import cache_control
 from django.views.decorators.http import require_GET, require_POST
 
-from generations import lifecycle, queries
+from generations import lifecycle, pace, queries
 from generations.choices import MAX_COUNT
-from generations.forms import GenerateForm, compare, remix_of
+from generations.forms import GenerateForm, compare, edit_of, remix_of
 from generations.forms.experiments import follow_ups
 from generations.lifecycle import Cancelled
-from generations.models import Task
+from generations.models import Task, TaskState, User
 from generations.views.frame import HtmxHttpRequest
 from generations.views.live import FRESH, Watch, cards, unchanged, uuid_or_none, varied
 
@@ -34,6 +35,10 @@ CANCELLED_WORDS = {
         "This vendor cannot cancel: the clip is still being made, and the charge may stand."
     ),
 }
+NO_LONGER_WAITS = gettext_lazy("This clip no longer waits, so it cannot be changed. This is a remix of it.")
+ASKED = gettext_lazy("The vendor is being asked. What it says appears here.")
+NOT_ASKED = gettext_lazy("There is nothing to ask: the vendor never named this clip.")
+ONE_PRESS = ("request_id", "remix_of", "replaces")
 KEPT_PICTURES = ("asset", "first_asset", "last_asset")
 PICTURE_FIELDS = ("images", "first_image", "last_image", *KEPT_PICTURES)
 STARTERS = (
@@ -46,15 +51,25 @@ STARTERS = (
 @login_required
 @require_GET
 def home(request: HtmxHttpRequest) -> HttpResponse:
+    editing = own_task(request.user, request.GET.get("edit", ""))
+    if editing is not None and editing.state != TaskState.WAITING:
+        messages.info(request, NO_LONGER_WAITS)
+        return redirect(f"{reverse('home')}?from={editing.pk}#compose")
     context = feed_context(request)
     if request.htmx and not request.htmx.history_restore_request:
         part = "grid_more" if request.GET.get("before") else "feed_results"
         return varied(render(request, f"generations/partials/{part}.html", context))
-    form = GenerateForm(user=request.user, initial=starting_point(request))
+    form = GenerateForm(user=request.user, initial=edit_of(editing) if editing else starting_point(request))
     context |= composer_context(request, form)
     asked = {"prompt", *KEPT_PICTURES} & request.GET.keys()
-    context["compose_first"] = bool(context["remix_of"] or asked)
+    context["compose_first"] = bool(context["remix_of"] or context["replaces"] or asked)
     return varied(render(request, "generations/home.html", context))
+
+
+def own_task(user: User, pk: str) -> Task | None:
+    """The task of this id, if it is theirs: a task is changed by nobody but its owner."""
+    wanted = uuid_or_none(pk)
+    return Task.objects.filter(pk=wanted, owner=user).first() if wanted else None
 
 
 def starting_point(request: HtmxHttpRequest) -> dict[str, object]:
@@ -101,6 +116,7 @@ def composer_context(request: HtmxHttpRequest, form: GenerateForm) -> dict[str, 
         "picture_errors": [error for name in PICTURE_FIELDS for error in form.errors.get(name, ())],
         "counts": range(1, MAX_COUNT + 1),
         "remix_of": queries.tasks_for(request.user).filter(pk=source).first() if source else None,
+        "replaces": own_task(request.user, str(form["replaces"].value() or "")),
     }
 
 
@@ -118,11 +134,23 @@ def task_create(request: HtmxHttpRequest) -> HttpResponse:
     except lifecycle.RequestIdTaken:
         form.take_fresh_id()
         return refused(request, form)
-    created = ngettext("Queued %(count)d video", "Queued %(count)d videos", len(tasks)) % {"count": len(tasks)}
+    except lifecycle.AlreadySent:
+        form.replaced_was_sent()
+        return refused(request, form)
+    created = created_words(len(tasks), changed=form.cleaned_data["replaces"] is not None)
     if not request.htmx:
         messages.success(request, created)
         return redirect("home")
-    return varied(render(request, "generations/partials/task_created.html", created_context(request, tasks, created)))
+    answer = render(request, "generations/partials/task_created.html", created_context(request, tasks, created))
+    if form.cleaned_data["replaces"]:
+        answer["HX-Replace-Url"] = reverse("home")  # loaded again, this page edits nothing any more
+    return varied(answer)
+
+
+def created_words(count: int, *, changed: bool) -> str:
+    if changed:
+        return ngettext("Changed: %(count)d video queued", "Changed: %(count)d videos queued", count) % {"count": count}
+    return ngettext("Queued %(count)d video", "Queued %(count)d videos", count) % {"count": count}
 
 
 def composer_again(request: HtmxHttpRequest) -> HttpResponse:
@@ -143,7 +171,7 @@ def refused(request: HtmxHttpRequest, form: GenerateForm) -> HttpResponse:
 def created_context(request: HtmxHttpRequest, tasks: list[Task], created: str) -> dict[str, object]:
     """The composer as it was, with a new request id and empty slots, and the cards that the page lacks."""
     watch = Watch.read(request.POST)
-    renewed = ("request_id", "remix_of", *KEPT_PICTURES)
+    renewed = (*ONE_PRESS, *KEPT_PICTURES)
     kept = {name: value for name, value in request.POST.items() if name not in renewed}
     # The same press sent twice answers with the same tasks; their cards are there already.
     new = [task for task in reversed(tasks) if watch.newest is None or task.pk > watch.newest]
@@ -197,10 +225,13 @@ def task_live(request: HtmxHttpRequest, pk: UUID) -> HttpResponse:
 def detail_context(request: HtmxHttpRequest, pk: UUID) -> dict[str, object]:
     task = queries.get_task(request.user, pk)
     prefetch_related_objects([task], "task_inputs", "events")
+    if request.user.is_staff:
+        prefetch_related_objects([task], "attempts__requests", "attempts__callbacks", "attempts__key")
     return {
         "task": task,
         "siblings": queries.siblings(request.user, task) if task.batch.size > 1 else [],
         "places": queries.places_in_line([task]),
+        "expectations": pace.expectations([task]),
         "v": task.changed_at.isoformat(timespec="microseconds"),
         "pace": 2 if timezone.now() - task.created_at < FRESH else 4,
         "follow_ups": follow_ups(request.user, task),
@@ -219,3 +250,14 @@ def task_cancel(request: HtmxHttpRequest, pk: UUID) -> HttpResponse:
         return redirect("task-detail", pk=pk)
     context = {"task": queries.get_task(request.user, pk), "say": said}
     return render(request, "generations/partials/task_cancelled.html", context)
+
+
+@login_required
+@require_POST
+def task_ask(request: HtmxHttpRequest, pk: UUID) -> HttpResponse:
+    """Have the worker ask the vendor about a task before its time, or after we gave it up."""
+    task = queries.get_task(request.user, pk)
+    if task.owner_id != request.user.pk and not request.user.is_staff:
+        raise PermissionDenied
+    messages.info(request, ASKED if lifecycle.ask_now(task, request.user) else NOT_ASKED)
+    return redirect("task-detail", pk=pk)

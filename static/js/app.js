@@ -144,18 +144,17 @@ on("keydown", (event) => {
 });
 
 /* The pictures stay when only the options change; what is open stays open. */
-let moreWasOpen = false;
+let wereOpen = [];
 let cardsBefore = 0;
 on("htmx:beforeSwap", (event) => {
-  moreWasOpen = Boolean(one("#more")?.open);
+  wereOpen = all("#more[open], [data-stays][open]").map((each) => `#${each.id}`);
   cardsBefore = event.detail.target.id === "load-more" ? all(".card").length : 0;
 });
 on("htmx:afterSettle", () => {
   // Reading goes on where the list went on.
   if (cardsBefore) one(".card-title a", all(".card")[cardsBefore])?.focus({ preventScroll: true });
   cardsBefore = 0;
-  const more = one("#more");
-  if (more && moreWasOpen) more.open = true;
+  for (const each of wereOpen) if (one(each)) one(each).open = true;
   restoreDraft();
 });
 /* The button that was pressed may be gone with the old card: go on from its successor. */
@@ -210,6 +209,22 @@ for (const name of ["pointerout", "focusout"]) {
   });
 }
 on("keydown", (event) => event.key === "Escape" && stopPreview());
+
+/* --- Time left: the server's own sentences, kept true without asking it (generations/time_left.py) ------------- */
+
+function timeLeft(element) {
+  const { start, p50, p90, left, soon, usual, longer } = element.dataset;
+  const passed = Date.now() / 1000 - Number(start);
+  if (passed > p90) return longer;
+  if (passed >= p50) return usual;
+  return p50 - passed < 45 ? soon : left.replace("{n}", Math.max(1, Math.floor((p50 - passed) / 60 + 0.5)));
+}
+setInterval(() => {
+  for (const element of all("[data-eta]")) {
+    const sentence = timeLeft(element);
+    if (element.textContent !== sentence) element.textContent = sentence;
+  }
+}, 10_000);
 
 /* --- Start ---------------------------------------------------------------------------------------------------- */
 

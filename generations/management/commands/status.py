@@ -21,8 +21,20 @@ def collect() -> dict[str, Any]:
         "next_deadline": pending["deadline__min"],
         "oldest_unarchived_s": round((timezone.now() - oldest).total_seconds(), 1) if oldest else None,
         "usage": ledger.totals(),
-        "worker": {"alive": health.worker_alive(), "last_beat": health.last_beat()},
+        "worker": _worker(),
         "requests": _requests(),
+    }
+
+
+def _worker() -> dict[str, Any]:
+    found = health.figures()
+    age = found.oldest_queued_s
+    return {
+        "alive": found.alive,
+        "last_beat": found.last_beat,
+        "queued": found.queued,
+        "oldest_queued_s": None if age is None else round(age, 1),
+        "stuck": found.stuck,
     }
 
 

@@ -1,68 +1,28 @@
-"""Copy a remote file safely into storage, and see what it is. Knows nothing of tasks.
+"""What a clip or a picture is, read from the file itself."""
 
-A copy is streamed into a temporary file (memory stays the same for any size), its length compared with what the
-server announced, hashed while it is written, synced, and only then given its name.
-
-    CopyError
-    ├── LinkDead       the address is refused or gone: ask for a new one
-    ├── NotAClip       what came is not a video (an error page, an empty or broken file)
-    └── CopyFailed     anything that may pass: try again
-"""
-
-import hashlib
 import io
-import os
-import shutil
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
 import av
 import av.error
-import httpx
-from django.core.files import File
-from django.core.files.storage import Storage
 from PIL import Image, ImageChops, ImageStat
 
-TIMEOUT = httpx.Timeout(connect=10, read=30, write=10, pool=10)
-MAX_CLIP_BYTES = 4 * 1024**3
-MAX_COVER_BYTES = 20 * 1024**2
-KEEP_FREE_BYTES = 64 * 1024**2
-DEAD = frozenset({401, 403, 404, 410})
+from generations.archive.errors import NotAClip
+
 POSTER_WIDTH = 640
 NEAR_THE_END = 2.0  # seconds: where to start decoding for the last frame
 ALIKE = 5.0  # of 255, on average: the same picture after another compression
 UNSPECIFIED = 2  # AVCOL_SPC_UNSPECIFIED
 HD_LINES = 720
 SMALL = (64, 36)  # enough to tell pictures apart
-# Packed bytes would be stored packed: what is written is what was sent.
-PLAIN = {"Accept-Encoding": "identity"}
+BOX, LARGE_BOX = struct.Struct(">I4s"), struct.Struct(">Q")
+NEEDED_WHOLE = frozenset({b"moov", b"mdat", b"moof"})
 # All that Pillow's readers raise on cut or malformed files.
 BROKEN_PICTURE = (OSError, SyntaxError, ValueError, TypeError, LookupError, ArithmeticError, EOFError, struct.error)
-
-
-class CopyError(Exception):
-    """``str(error)`` is a sentence for the timeline; it holds no address."""
-
-
-class LinkDead(CopyError):
-    pass
-
-
-class NotAClip(CopyError):
-    pass
-
-
-class CopyFailed(CopyError):
-    pass
-
-
-@dataclass(frozen=True, slots=True)
-class Copied:
-    sha256: str
-    size: int  # bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,60 +36,9 @@ class Facts:
     has_audio: bool
 
 
-def download(url: str, target: Path, *, most: int = MAX_CLIP_BYTES, alive: Callable[[], None] | None = None) -> Copied:
-    """Copy ``url`` into the file ``target``. ``alive`` is called with every chunk. Raises CopyError."""
-    if not url.startswith(("https://", "http://")):
-        raise LinkDead("The vendor gave no usable address.")
-    target.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        with (
-            httpx.Client(timeout=TIMEOUT, follow_redirects=True, headers=PLAIN) as client,
-            client.stream("GET", url) as response,
-        ):
-            if response.status_code in DEAD:
-                raise LinkDead(f"The vendor's link answered {response.status_code}.")
-            if response.status_code != httpx.codes.OK:
-                raise CopyFailed(f"The vendor's storage answered {response.status_code}.")
-            return _write(response, target, most, alive)
-    except httpx.HTTPError as error:
-        raise CopyFailed(f"The copy broke off ({type(error).__name__}).") from None
-    except httpx.InvalidURL:
-        raise LinkDead("The vendor gave no usable address.") from None
-    except OSError as error:
-        raise CopyFailed(f"The copy could not be written ({error.strerror or error}).") from None
-
-
-def _write(response: httpx.Response, target: Path, most: int, alive: Callable[[], None] | None) -> Copied:
-    announced = response.headers.get("content-length", "")
-    if announced.isdigit():
-        _check_room(int(announced), target, most)
-    digest, size = hashlib.sha256(), 0
-    with target.open("wb") as file:
-        # Raw: the length and hash of what is stored are those of what was sent.
-        for chunk in response.iter_raw():
-            size += len(chunk)
-            if size > most:
-                raise NotAClip(f"The file is larger than {most} bytes.")
-            digest.update(chunk)
-            file.write(chunk)
-            if alive:
-                alive()
-        file.flush()
-        os.fsync(file.fileno())
-    if announced.isdigit() and size != int(announced):
-        raise CopyFailed(f"The copy broke off at {size} of {announced} bytes.")
-    return Copied(digest.hexdigest(), size)
-
-
-def _check_room(size: int, target: Path, most: int) -> None:
-    if size > most:
-        raise NotAClip(f"The file is larger than {most} bytes.")
-    if shutil.disk_usage(target.parent).free < size + KEEP_FREE_BYTES:
-        raise CopyFailed("The disk is full.")
-
-
 def probe(path: Path) -> Facts:
     """Read what the clip is and decode its first frame. Raises NotAClip."""
+    _check_whole(path)
     try:
         with av.open(str(path)) as container:
             if not container.streams.video or "mp4" not in container.format.name:
@@ -143,6 +52,22 @@ def probe(path: Path) -> Facts:
             return Facts(frame.width, frame.height, seconds, float(rate or 0), bool(container.streams.audio))
     except (av.error.FFmpegError, ValueError):
         raise NotAClip("The file is not a video.") from None
+
+
+def _check_whole(path: Path) -> None:
+    """A clip that was cut can still open and show its beginning; but then its boxes reach beyond its end."""
+    at, size = 0, path.stat().st_size
+    with path.open("rb") as file:
+        while at + BOX.size + LARGE_BOX.size <= size:
+            file.seek(at)
+            length, kind = BOX.unpack(file.read(BOX.size))
+            if length == 1:
+                (length,) = LARGE_BOX.unpack(file.read(LARGE_BOX.size))
+            if kind in NEEDED_WHOLE and at + length > size:
+                raise NotAClip("The file is cut short.")
+            if length < BOX.size:  # zero: to the end of the file; all else is no box
+                return
+            at += length
 
 
 def still(path: Path, at_seconds: float = 1.0) -> bytes:
@@ -246,37 +171,3 @@ def _jpeg(image: Image.Image) -> bytes:
     buffer = io.BytesIO()
     image.save(buffer, "JPEG", quality=85, optimize=True)
     return buffer.getvalue()
-
-
-def place(temporary: Path, storage: Storage, name: str) -> str:
-    """Move a finished file into storage under its name; atomic where storage is this machine's disk.
-
-    Returns the name it really got. Raises CopyFailed.
-    """
-    try:
-        try:
-            final = Path(storage.path(name))
-        except NotImplementedError:  # an object store
-            with temporary.open("rb") as file:
-                return storage.save(name, File(file))
-        final.parent.mkdir(parents=True, exist_ok=True)
-        os.replace(temporary, final)
-        _sync_folder(final.parent)
-    except OSError as error:
-        raise CopyFailed(f"The copy could not be stored ({error.strerror or error}).") from None
-    return name
-
-
-def _sync_folder(folder: Path) -> None:
-    """Without this the file survives a power cut, but its name may not."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def sha256_of(storage: Storage, name: str) -> str:
-    """Hash a stored file in constant memory. Raises FileNotFoundError."""
-    with storage.open(name, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,42 @@
+"""Copy a remote file safely into storage, and see what it is. Knows nothing of tasks.
+
+A copy is streamed into a part file (memory stays the same for any size), goes on where it broke off, is hashed while
+it is written, its length compared with what the server announced, synced, and only then given its name.
+
+    CopyError
+    ├── LinkDead       the address is refused or gone: ask for a new one
+    ├── NotAClip       what came is not a video (an error page, an empty or broken file)
+    ├── CopyFailed     anything that may pass: try again
+    └── Busy           somebody else is writing this part
+"""
+
+from generations.archive.clips import Facts, cover, frame_like, last_frame, picture, probe, still
+from generations.archive.errors import Busy, CopyError, CopyFailed, LinkDead, NotAClip
+from generations.archive.fetching import MAX_CLIP_BYTES, MAX_COVER_BYTES, Copied, download
+from generations.archive.parts import Part, hold
+from generations.archive.storing import KEEP_FREE_BYTES, check_room, place, sha256_of
+
+__all__ = [
+    "KEEP_FREE_BYTES",
+    "MAX_CLIP_BYTES",
+    "MAX_COVER_BYTES",
+    "Busy",
+    "Copied",
+    "CopyError",
+    "CopyFailed",
+    "Facts",
+    "LinkDead",
+    "NotAClip",
+    "Part",
+    "check_room",
+    "cover",
+    "download",
+    "frame_like",
+    "hold",
+    "last_frame",
+    "picture",
+    "place",
+    "probe",
+    "sha256_of",
+    "still",
+]

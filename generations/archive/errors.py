@@ -1,0 +1,46 @@
+"""What can be wrong with a copy, as far as it matters for what to do next."""
+
+import errno
+
+NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+
+
+class CopyError(Exception):
+    """``str(error)`` is a sentence for the timeline; it holds no address.
+
+    ``word`` says the same for a list of requests, ``status`` is HTTP's where an answer came.
+    """
+
+    word = "broke off"
+
+    def __init__(self, sentence: str, *, word: str = "", status: int | None = None) -> None:
+        super().__init__(sentence)
+        self.word = word or self.word
+        self.status = status
+
+
+class LinkDead(CopyError):
+    word = "link dead"
+
+
+class NotAClip(CopyError):
+    word = "not what it should be"
+
+
+class CopyFailed(CopyError):
+    pass
+
+
+class Busy(CopyError):
+    word = "busy"
+
+
+def not_written(error: OSError) -> CopyFailed:
+    """Our own disk or storage is the trouble; the link may be as good as ever."""
+    if error.errno in NO_ROOM:
+        return no_room()
+    return CopyFailed(f"The copy could not be written ({error.strerror or error}).", word="not written")
+
+
+def no_room() -> CopyFailed:
+    return CopyFailed("The disk is full. What was copied so far is kept, and the rest follows.", word="disk full")

@@ -1,0 +1,141 @@
+"""What happens to the house, and when: a timetable drawn from a seed, worked off by one loop."""
+
+import bisect
+import random
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from .decider import Decider
+from .house import ChaosHouse
+from .orders import orders
+
+FAULTS = {
+    "create": {
+        "429": 0.06, "500_before": 0.06, "500_after": 0.06, "drop_after": 0.06, "hang": 0.04, "html_after": 0.05,
+        "cut_after": 0.05,
+    },
+    "read": {"429": 0.06, "500": 0.06, "hang": 0.02, "html": 0.05, "cut": 0.05},
+    "media": {"cut": 0.15, "expired": 0.2, "norange": 0.2, "slow": 0.08},
+    "callback": {"lose": 0.2, "late": 0.2, "forge": 0.3, "replay": 0.3},
+}  # fmt: skip
+DECIDE_EVERY = 3.0
+A_PRESS = 10
+LATER = object()
+OPEN = """SELECT (SELECT count(*) FROM generations_task WHERE state IN
+        ('waiting', 'submitting', 'uncertain', 'queued', 'processing', 'archiving')),
+    (SELECT count(*) FROM generations_attempt WHERE state IN ('claimed', 'sent')),
+    (SELECT count(*) FROM generations_creation WHERE state = 'pending')"""
+
+
+@dataclass(frozen=True)
+class Size:
+    """How much of everything. ``seconds``: while faults and kills go on; ``patience``: until all must be done."""
+
+    tasks: int
+    seconds: float
+    single_kills: int
+    cluster_kills: int
+    house_kills: int
+    full_disks: int
+    patience: float
+    hang_s: float
+
+
+SHORT = Size(40, 55, 8, 1, 1, 1, 150, 4)
+FULL = Size(200, 420, 40, 6, 2, 3, 900, 12)
+
+
+@dataclass
+class Storm:
+    house: ChaosHouse
+    size: Size
+    pictures: list[Path]
+    seed: int = 1
+    kills: dict[str, int] = field(default_factory=dict)
+    silence: float = 0.0
+    seconds: float = 0.0
+
+    def __post_init__(self) -> None:
+        self.dice = random.Random(self.seed)
+        self.decider = Decider(self.house)
+        self.decide_at = 0.0
+
+    def blow(self) -> None:
+        """Everything at once, until the timetable is done; then calm, until nothing is open."""
+        started = time.monotonic()
+        self.house.faults({"seed": self.seed, "hang_s": self.size.hang_s, **FAULTS})
+        todo = sorted(self._timetable(), key=lambda entry: entry[0])
+        while todo:
+            assert time.monotonic() < started + 2 * self.size.seconds, f"still to be done: {todo}"
+            self._one_moment()
+            if time.monotonic() - started >= todo[0][0]:
+                at, act = todo.pop(0)
+                if act() is LATER:
+                    bisect.insort(todo, (at + 2, act), key=lambda entry: entry[0])
+        self.house.faults({"seed": self.seed})
+        self._wait_for_calm()
+        self.seconds = time.monotonic() - started
+
+    # -- the timetable
+
+    def _timetable(self) -> Iterator[tuple[float, Callable[[], object]]]:
+        size = self.size
+        placed = list(orders(size.tasks, self.pictures, self.seed))
+        presses = [placed[start : start + A_PRESS] for start in range(0, len(placed), A_PRESS)]
+        for number, press in enumerate(presses):
+            yield size.seconds * 0.7 * number / len(presses), self._press(press, number == 0)
+        for at in self._moments(size.single_kills):
+            yield at, self._kill_one
+        for at in self._moments(size.cluster_kills):
+            yield at, self._kill_cluster
+        for at in self._moments(size.house_kills):
+            yield at, self._kill_house
+        for number in range(size.full_disks):
+            at = size.seconds * (0.35 + 0.5 * number / size.full_disks)
+            yield at, self.house.disk.fill
+            yield at + max(5.0, size.seconds * 0.06), self.house.disk.clear
+
+    def _moments(self, number: int) -> list[float]:
+        """Spread over the storm, not at its very start."""
+        share = self.size.seconds * 0.9 / max(1, number)
+        return [self.size.seconds * 0.1 + share * (place + self.dice.random()) for place in range(number)]
+
+    def _press(self, press: list[list[str]], first: bool) -> Callable[[], object]:
+        def order() -> object:
+            # Uploads are refused while the disk is full; people try again.
+            return LATER if self.house.disk.is_full else self.house.order(press, at_once=8 if first else 0)
+
+        return order
+
+    def _kill_one(self) -> object:
+        return self._count("single", self.house.kill_one(self.dice))
+
+    def _kill_cluster(self) -> object:
+        return self._count("cluster", self.house.kill_cluster())
+
+    def _kill_house(self) -> object:
+        self.house.kill_all()
+        self.house.start()
+        return self._count("house", True)
+
+    def _count(self, kind: str, done: bool) -> object:
+        """A part that is just being started again cannot be killed yet."""
+        self.kills[kind] = self.kills.get(kind, 0) + done
+        return None if done else LATER
+
+    # -- one moment
+
+    def _one_moment(self) -> None:
+        self.silence = max(self.silence, self.house.silence())
+        if time.monotonic() >= self.decide_at:
+            self.decider.look_after()
+            self.decide_at = time.monotonic() + DECIDE_EVERY
+        time.sleep(0.2)
+
+    def _wait_for_calm(self) -> None:
+        end = time.monotonic() + self.size.patience
+        while any(now_open := self.house.rows(OPEN)[0]):
+            assert time.monotonic() < end, f"still open (tasks, attempts, creations): {now_open}"
+            self._one_moment()

@@ -5,7 +5,7 @@ VENV := .venv
 PY := $(VENV)/bin/python
 PIP := $(PY) -m pip --disable-pip-version-check -q
 
-.PHONY: bench-poll vendors install run test quick chaos lint format lock messages figures browser clean
+.PHONY: bench-poll bench-archive vendors install run test quick chaos lint format lock messages figures browser clean
 
 install: $(VENV)/.run-installed
 
@@ -60,6 +60,10 @@ vendors: install
 # How soon a vendor's success is known and what it costs; 100, 1000 and 5000 tasks take about ten minutes.
 bench-poll: $(VENV)/.test-installed
 	@$(PY) -m tests.scale.bench_poll
+
+# How fast finished clips are copied, beside curl. Needs curl; BENCH_FOLDER says on which disk.
+bench-archive: $(VENV)/.test-installed
+	@$(PY) -m tests.scale.bench_archive
 
 figures: $(VENV)/.test-installed browser
 	@$(PY) -m tests.scale.figures

@@ -98,7 +98,8 @@ def counts() -> dict[str, int]:
 
 
 def copies_at_risk() -> int:
-    return saving.at_risk().count()
+    """How many clips: one with two outputs is one."""
+    return LISTS["at-risk"]().count()
 
 
 def worker() -> health.Figures:
@@ -118,7 +119,7 @@ def held_keys() -> list[ProviderKey]:
 
 @dataclass(frozen=True, slots=True)
 class RequestLine:
-    """What the clips sent to a vendor since yesterday cost in requests, on average; a list serves many clips at once."""
+    """What the clips sent to a vendor since yesterday cost in requests, on average; a list serves many."""
 
     vendor: str
     sent: int

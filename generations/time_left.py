@@ -9,7 +9,8 @@ from datetime import datetime
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from generations.models import Task, TaskState
+from generations import words
+from generations.models import Task
 from generations.pace import Expectation
 
 NUMBER = "{n}"  # where the browser puts the minutes
@@ -42,8 +43,8 @@ class TimeLeft:
 
 
 def time_left(task: Task, expected: Expectation | None) -> TimeLeft | None:
-    """None where nothing was learned, or nothing runs: a vendor's own words are no time left."""
-    running = task.state in (TaskState.QUEUED, TaskState.PROCESSING)
+    """None where nothing was learned, nothing runs or nobody answers: a vendor's own words are no time left."""
+    running = task.state in words.FOLLOWED and not words.is_silent(task)
     if not running or task.submitted_at is None or expected is None or not expected.learned:
         return None
     return TimeLeft(

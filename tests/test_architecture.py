@@ -34,7 +34,8 @@ BELOW: dict[str, set[str]] = {
     "words": {"models", "providers"},
     "lifecycle": {"ledger", "models", "providers", "queue"},
     "dispatch": {
-        "addresses", "assets", "callbacks", "evidence", "ledger", "lifecycle", "models", "providers", "queue", "stock", "transport",
+        "addresses", "assets", "callbacks", "evidence", "ledger", "lifecycle", "models", "providers", "queue", "stock",
+        "transport",
     },
     "pace": {"models", "providers"},
     "polling": {"callbacks", "evidence", "lifecycle", "models", "pace", "providers", "transport"},
@@ -43,7 +44,7 @@ BELOW: dict[str, set[str]] = {
     "lookup": {"evidence", "lifecycle", "models", "providers", "transport"},
     "sweep": {"dispatch", "evidence", "leases", "lifecycle", "models", "pace", "providers", "queue", "saving"},
     "rounds": {"dispatch", "leases", "polling", "queue", "sweep"},
-    "health": {"models", "rounds", "saving"},
+    "health": {"archive", "models", "providers", "rounds", "saving"},
     "jobs": {"dispatch", "health", "keys", "leases", "lookup", "models", "polling", "rounds", "saving"},
     "history": {"models", "providers"},
     "forms": {
@@ -53,7 +54,7 @@ BELOW: dict[str, set[str]] = {
         "addresses", "assets", "callbacks", "cases", "choices", "forms", "health", "lifecycle", "models",
         "operations", "pace", "providers", "queries", "stills", "stock", "uncertainty", "words",
     },
-    "time_left": {"models", "pace"},
+    "time_left": {"models", "pace", "words"},
     "uncertainty": {"models", "words"},
     "operations": {"callbacks", "health", "models", "providers", "saving", "words"},
     "templatetags": {"choices", "models", "pace", "providers", "time_left", "uncertainty", "words"},

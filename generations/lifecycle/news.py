@@ -71,7 +71,13 @@ def _succeed(task: Task, snapshot: Snapshot) -> bool:
     with transaction.atomic():
         charge = in_unit(task, snapshot.charge)
         now = timezone.now()
-        said: dict[str, Any] = {"progress": 100, "charge": charge, "next_poll_at": None, "made_at": now, "finished_at": None}
+        said: dict[str, Any] = {
+            "progress": 100,
+            "charge": charge,
+            "next_poll_at": None,
+            "made_at": now,
+            "finished_at": None,
+        }
         late = task.state in (S.FAILED, S.CANCELLED, S.LOST)
         if late and not snapshot.outputs:
             return False

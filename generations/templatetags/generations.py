@@ -67,7 +67,7 @@ def editable_by(task: Task, user: User) -> bool:
 
 @register.filter
 def askable_by(task: Task, user: User) -> bool:
-    """Whether asking the vendor out of turn can bring anything: it is theirs, it has a name there, it is not settled."""
+    """Whether asking the vendor out of turn can bring anything: it has a name there and is not settled."""
     if (task.owner_id != user.pk and not user.is_staff) or task.attempt is None or not task.attempt.remote_id:
         return False
     given_up = task.state == TaskState.LOST or (task.state == TaskState.FAILED and task.charge is None)

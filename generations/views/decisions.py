@@ -1,4 +1,4 @@
-"""Where an administrator decides about a create whose answer was lost. Nothing here asks the vendor: the worker does."""
+"""Where an administrator decides about a create whose answer was lost. The worker asks the vendor."""
 
 from uuid import UUID
 

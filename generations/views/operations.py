@@ -32,13 +32,17 @@ LISTS: dict[str, ListWords] = {
     "archived": ListWords(gettext_lazy("Archived"), gettext_lazy("Our copy is whole: length and checksum were right.")),
     "pending": ListWords(gettext_lazy("Being saved"), gettext_lazy("Made by the vendor, our copy is not whole yet.")),
     "lost": ListWords(
-        gettext_lazy("Lost"), gettext_lazy("The vendor's link died before there was a copy, and no new one came."), "bad"
+        gettext_lazy("Lost"),
+        gettext_lazy("The vendor's link died before there was a copy, and no new one came."),
+        "bad",
     ),
     "at-risk": ListWords(
         gettext_lazy("Copies at risk"), gettext_lazy("The vendor's link dies within four hours."), "bad"
     ),
     "uncertain": ListWords(
-        gettext_lazy("Unclear"), gettext_lazy("Sent, and the answer was lost. Never sent a second time by itself."), "warn"
+        gettext_lazy("Unclear"),
+        gettext_lazy("Sent, and the answer was lost. Never sent a second time by itself."),
+        "warn",
     ),
     "overdue": ListWords(
         gettext_lazy("Overdue"),
@@ -46,7 +50,9 @@ LISTS: dict[str, ListWords] = {
         "warn",
     ),
     "not-answering": ListWords(
-        gettext_lazy("Vendor not answering"), gettext_lazy("The last three or more questions brought no answer."), "warn"
+        gettext_lazy("Vendor not answering"),
+        gettext_lazy("The last three or more questions brought no answer."),
+        "warn",
     ),
 }
 WORK = ("finished", "archived", "pending", "lost")

@@ -9,7 +9,7 @@ from contextlib import closing
 from datetime import timedelta
 from typing import Any
 from urllib.parse import urlsplit
-from wsgiref.simple_server import WSGIRequestHandler, make_server
+from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 import pytest
 from django.core.wsgi import get_wsgi_application
@@ -448,6 +448,11 @@ class Quiet(WSGIRequestHandler):
         """Nothing."""
 
 
+class Server(WSGIServer):
+    def handle_error(self, *_: object) -> None:
+        """Somebody hung up on bytes that nobody read; what was answered is looked at by the test."""
+
+
 @pytest.fixture
 def address(transactional_db: None) -> Iterator[tuple[str, int]]:
     """Our own application behind a server that gives it the bare socket's bytes, as gunicorn does."""
@@ -464,7 +469,7 @@ def address(transactional_db: None) -> Iterator[tuple[str, int]]:
             super().handle()
 
     current = threading.local()
-    server = make_server("127.0.0.1", 0, with_socket, handler_class=Handler)
+    server = make_server("127.0.0.1", 0, with_socket, Server, Handler)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
     thread.start()
     yield "127.0.0.1", server.server_port

@@ -13,7 +13,7 @@ from django_q.models import OrmQ
 
 from generations import ledger, lifecycle
 from generations.models import Attempt, Task, User, VendorRequest, Visibility
-from tests.factories import make_attempt, make_key, make_task
+from tests.factories import make_key, make_task
 from tests.views.pages import htmx, signed_in
 
 SENT = datetime(2026, 11, 20, 9, 30, 5, tzinfo=UTC)
@@ -149,7 +149,9 @@ def test_what_cannot_be_an_id_is_refused_at_the_field(alice: User, desk: Client,
 
 def test_an_id_that_another_clip_has_is_refused(alice: User, desk: Client) -> None:
     task = unclear(alice)
-    make_task(alice, key=make_key("Other", secret="another-secret-77", provider="vtrix"), state="queued", remote_id="r-1")
+    make_task(
+        alice, key=make_key("Other", secret="another-secret-77", provider="vtrix"), state="queued", remote_id="r-1"
+    )
     answer = desk.post(address(task), {"decision": "exists", "remote_id": "r-1"})
     assert answer.status_code == 422
     assert "Another clip of this house has this id already." in text(answer)

@@ -70,6 +70,7 @@ def test_only_what_was_learned_is_told(alice: User, key: ProviderKey) -> None:
     for state in ("waiting", "uncertain", "archiving", "succeeded"):
         assert time_left.time_left(running(alice, 5, state=state), LEARNED) is None
     assert time_left.time_left(running(alice, 5, submitted_at=None), LEARNED) is None
+    assert time_left.time_left(running(alice, 5, poll_errors=3), LEARNED) is None
 
 
 def test_card_and_page_say_it_and_give_the_browser_the_figures(alice: User, key: ProviderKey) -> None:
@@ -81,7 +82,12 @@ def test_card_and_page_say_it_and_give_the_browser_the_figures(alice: User, key:
         html = client.get(page).content.decode()
         assert ">about 2 min left</p>" in html
         assert f'data-start="{int(task.submitted_at.timestamp())}" data-p50="240.0" data-p90="350.0"' in html
-        for sentence in ("about {n} min left", "less than a minute left", "usually 3–6 min", "taking longer than usual"):
+        for sentence in (
+            "about {n} min left",
+            "less than a minute left",
+            "usually 3–6 min",
+            "taking longer than usual",
+        ):
             assert f'="{sentence}"' in html
 
 

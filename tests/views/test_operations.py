@@ -169,7 +169,7 @@ def test_requests_are_told_per_clip(alice: User, desk: Client, key: ProviderKey)
 def beating(db: None) -> Iterator[None]:
     for name in ("rounds", "pulse"):
         Lease.objects.create(key=name, beat_at=timezone.now())
-    yield
+    return
 
 
 def test_copies_at_risk_are_a_banner_for_staff(alice: User, desk: Client, key: ProviderKey, beating: None) -> None:

@@ -120,8 +120,6 @@ class Poller:
         """How many reads are under way."""
         return sum(self._courier.in_air.values())
 
-    # --- Asking
-
     def ask_due(self) -> int:
         """Send for what is due; returns for how many tasks."""
         self._renew_book()
@@ -185,8 +183,6 @@ class Poller:
         self._counts[ask.lane.key.pk, ask.call.kind] += 1
         vendor = ask.lane.translator
         self._courier.send(vendor.slug, transport.Limits(vendor.reads_at_once, vendor.reads_per_second), ask, ask.call)
-
-    # --- Taking in
 
     def take_in(self, seconds: float) -> int:
         """Take in what comes within this time, or until nothing is under way; returns how many answers."""
@@ -285,8 +281,6 @@ class Poller:
         evidence.record_list(ask.call, outcome, attempts)
         _postpone(ask.tasks, failure)
 
-    # --- When to look again
-
     def _schedule(self, lane: Lane, tasks: Iterable[Task]) -> None:
         """After a good answer: when to look again, in one update for all tasks with the same pause."""
         now = timezone.now()
@@ -296,6 +290,8 @@ class Poller:
                 paced.setdefault(round(2 * self._pause(lane, task, now)) / 2, []).append(task)
         for seconds, group in paced.items():
             rows = Task.objects.filter(pk__in=[task.pk for task in group], state__in=FOLLOWED)
+            # A callback that came meanwhile set an earlier time: it shall be asked about again.
+            rows = rows.filter(next_poll_at__gte=min(task.next_poll_at for task in group if task.next_poll_at))
             rows.update(next_poll_at=now + timedelta(seconds=seconds), last_polled_at=now, poll_errors=0)
             if answering_again := [task.pk for task in group if task.poll_errors >= SILENT_ERRORS]:
                 Task.objects.filter(pk__in=answering_again).update(changed_at=now)
@@ -338,7 +334,10 @@ class Poller:
 def _claim(tasks: Iterable[Task]) -> None:
     """Move the next look on before looking: a row that breaks this round cannot have the vendor asked every second."""
     later = timezone.now() + CLAIM
+    tasks = list(tasks)
     Task.objects.filter(pk__in=[task.pk for task in tasks], state__in=FOLLOWED).update(next_poll_at=later)
+    for task in tasks:
+        task.next_poll_at = later
 
 
 def _lanes(key: ProviderKey, tasks: Iterable[Task]) -> Iterator[tuple[Lane, list[Task]]]:

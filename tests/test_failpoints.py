@@ -10,7 +10,7 @@ import respx
 from django.utils import timezone
 
 from generations import dispatch, lifecycle, lookup, sweep
-from generations.models import Attempt, AttemptState, ProviderKey, Task, TaskState, UsageEntry, User
+from generations.models import Attempt, AttemptState, CallbackNotice, ProviderKey, Task, TaskState, UsageEntry, User
 from generations.providers.base import Failure, FailureClass
 from tests.factories import make_key
 from tests.test_lifecycle import press
@@ -149,6 +149,14 @@ class TestNeverMade:
         task = Task.objects.get()
         assert (task.state, task.failure_code, task.charge) == (TaskState.FAILED, "not_created", 0)
         assert sum(UsageEntry.objects.values_list("amount", flat=True)) == 0
+
+    @respx.mock
+    def test_a_callback_proves_that_it_exists(self, lost: Attempt, settings: Any) -> None:
+        respx.get(LIST).mock(return_value=rows())
+        CallbackNotice.objects.create(attempt=lost, provider="vidu", nonce="n-1", state_word="processing")
+        Attempt.objects.update(missed_at=timezone.now() - settings.NOT_CREATED_AFTER)
+        lookup.look_up(lost.pk)
+        assert Task.objects.get().state == TaskState.UNCERTAIN
 
     @respx.mock
     @pytest.mark.parametrize(

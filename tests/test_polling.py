@@ -316,3 +316,17 @@ def test_a_hanging_line_delays_its_own_task_alone(alice: User, monkeypatch: pyte
             other.refresh_from_db()
             hanging.refresh_from_db()
             assert (other.state, hanging.state) == (TaskState.PROCESSING, TaskState.QUEUED)
+
+
+@respx.mock
+def test_a_callback_during_the_look_is_not_forgotten(alice: User, vidu_key: ProviderKey) -> None:
+    task = running(alice, vidu_key, "42")
+
+    respx.get(LIST).mock(return_value=listing(row("42", "processing")))
+    with polling.Poller() as poller:
+        poller.ask_due()
+        Task.objects.update(next_poll_at=timezone.now())
+        poller.take_in(5)
+    task.refresh_from_db()
+    assert task.next_poll_at is not None
+    assert task.next_poll_at <= timezone.now()

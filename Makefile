@@ -47,7 +47,6 @@ browser:
 test: export PROPERTY_EXAMPLES = 200
 test: $(VENV)/.test-installed browser lint quick
 	@$(PY) -m pytest -m "browser or route"
-	@$(PY) -m pytest -m chaos_short
 
 # Two hundred tasks over five vendors while everything dies that can: many minutes. Needs root, to fill a small disk.
 chaos: $(VENV)/.test-installed

@@ -241,11 +241,11 @@ def is_silent(task: Task) -> bool:
 def silence(task: Task) -> str:
     since = task.last_polled_at or task.submitted_at
     if since is None:
-        return _("The vendor is not answering")
+        return _("Vendor not answering")
     local = timezone.localtime(since)
     today = local.date() == timezone.localdate()
     said = date_format(local, "H:i" if today else "DATETIME_FORMAT")
-    return _("The vendor is not answering since %(time)s") % {"time": said}
+    return _("Vendor not answering since %(time)s") % {"time": said}
 
 
 def why_waiting(task: Task) -> str:

@@ -8,6 +8,7 @@ import json
 import os
 import resource
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -230,13 +231,14 @@ def answers_ranges(status: int, content_range: str, body: bytes, etag: str = '"v
         (206, f"bytes 0-{len(FILE) - 1}/{len(FILE)}", '"v1"'),
         (206, f"bytes 999999-{len(FILE) - 1}/{len(FILE)}", '"v1"'),
         (206, f"bytes 1000000-{len(FILE)}/{len(FILE) + 1}", '"v1"'),
+        (206, f"bytes 1000000-{len(FILE) - 1}/{len(FILE) + 1}", '"v1"'),
         (206, f"bytes 1000000-{len(FILE) - 1}/*", '"v1"'),
         (206, "", '"v1"'),
         (206, f"bytes 1000000-{len(FILE) - 1}/{len(FILE)}", '"v2"'),
         (416, f"bytes */{len(FILE)}", '"v1"'),
         (400, "", '"v1"'),
     ],
-    ids=["whole", "before", "other total", "no total", "no range", "other version", "416", "400"],
+    ids=["whole", "before", "longer", "other total", "no total", "no range", "other version", "416", "400"],
 )
 def test_an_answer_that_does_not_fit_starts_from_zero(
     tmp_path: Path, status: int, content_range: str, etag: str
@@ -294,9 +296,14 @@ def test_redirects_are_followed_with_the_range_and_to_http_only(tmp_path: Path) 
     broken_off(shelf, part)
     with serving(shelf) as real, serving(says(302, b"", Location=f"{real}/there.mp4")) as url:
         assert archive.download(f"{url}/here.mp4", part).resumed_from == 1_000_000
-    for elsewhere in ("ftp://127.0.0.1/x", "file:///etc/hostname", "data:,x"):
-        with serving(says(302, b"", Location=elsewhere)) as url, pytest.raises(archive.CopyFailed):
-            archive.download(url, tmp_path / "b.part")
+    with socket.create_server(("127.0.0.1", 0)) as ftp:
+        address = f"ftp://127.0.0.1:{ftp.getsockname()[1]}/x"
+        for elsewhere in (address, "file:///etc/hostname", "data:,x"):
+            with serving(says(302, b"", Location=elsewhere)) as url, pytest.raises(archive.CopyFailed):
+                archive.download(url, tmp_path / "b.part")
+        ftp.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            ftp.accept()
     with serving(lambda request: says(302, b"", Location=request.path)(request)) as url:  # noqa: SIM117
         with pytest.raises(archive.CopyFailed):
             archive.download(f"{url}/round", tmp_path / "b.part")

@@ -137,6 +137,10 @@ class ChaosHouse(House):
         last = min(datetime.fromisoformat(beat).replace(tzinfo=UTC) for (beat,) in beats)
         return (datetime.now(UTC) - last).total_seconds()
 
+    def said(self, words: str) -> int:
+        """How often the log says this, since the first start."""
+        return sum(log.read_text(errors="replace").count(words) for log in (self.past, self.log) if log.exists())
+
     def remember(self, folder: Path) -> None:
         """Keep what is needed to find out what went wrong."""
         for name in ("run.log", "past.log", "videoforge.sqlite3", "videoforge.sqlite3-wal", "sandbox/books.sqlite3"):

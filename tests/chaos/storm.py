@@ -31,7 +31,10 @@ OPEN = """SELECT (SELECT count(*) FROM generations_task WHERE state IN
 
 @dataclass(frozen=True)
 class Size:
-    """How much of everything. ``seconds``: while faults and kills go on; ``patience``: until all must be done."""
+    """How much of everything. ``seconds``: while faults and kills go on; ``patience``: until all must be done.
+
+    ``must_happen``: areas of which every kind of fault must have been done, or the storm was none.
+    """
 
     tasks: int
     seconds: float
@@ -41,10 +44,11 @@ class Size:
     full_disks: int
     patience: float
     hang_s: float
+    must_happen: tuple[str, ...] = ("create",)
 
 
 SHORT = Size(40, 55, 8, 1, 1, 1, 150, 4)
-FULL = Size(200, 420, 40, 6, 2, 3, 900, 12)
+FULL = Size(200, 420, 40, 6, 2, 3, 900, 12, tuple(FAULTS))
 
 
 @dataclass

@@ -11,6 +11,7 @@ from .reckoning import Reckoning
 from .storm import FAULTS, FULL, SHORT, Size, Storm
 
 EVENTS = "SELECT count(DISTINCT task_id) FROM generations_taskevent WHERE kind = ?"
+FULL_DISK = "The disk is full"
 ADOPTED = """SELECT count(*) FROM generations_attempt a WHERE a.remote_id != '' AND EXISTS
     (SELECT 1 FROM generations_taskevent e WHERE e.task_id = a.task_id AND e.kind = 'uncertain')"""
 
@@ -44,8 +45,9 @@ def through(size: Size, seed: int, folder: Path, capsys: pytest.CaptureFixture[s
             size.cluster_kills,
             size.house_kills,
         )
+        assert house.said(FULL_DISK), "the disk was full, and no copy noticed"
         done = house.faults_done()
-        assert not {f"create.{kind}" for kind in FAULTS["create"]} - set(done), done
+        assert not {f"{area}.{kind}" for area in size.must_happen for kind in FAULTS[area]} - set(done), done
     finally:
         house.remember(folder)
         house.close()
@@ -69,6 +71,7 @@ def table(storm: Storm, found: Reckoning) -> str:
         "charges": charges,
         "kills": ", ".join(f"{kind} {times}" for kind, times in storm.kills.items()),
         "faults": faults,
+        "met a full disk": f"{house.said(FULL_DISK)} copies",
         "longest silence": f"{storm.silence:.0f} s",
         "took": f"{storm.seconds:.0f} s",
         "wrong": f"{len(found.wrong)}",

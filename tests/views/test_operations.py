@@ -101,7 +101,7 @@ def test_lists_name_what_is_known(alice: User, desk: Client, key: ProviderKey) -
     risky = read(desk, "/operations/at-risk/")
     assert re.search(r"Link dies in 2:5\d\.", risky)
     assert "The disk is full." in risky
-    assert "The vendor is not answering since" in read(desk, "/operations/not-answering/")
+    assert "Vendor not answering since" in read(desk, "/operations/not-answering/")
 
 
 def test_a_list_of_another_name_does_not_exist(desk: Client) -> None:

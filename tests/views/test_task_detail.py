@@ -92,6 +92,15 @@ def test_batch_inputs_and_timeline(alice: User, bob: User, key: ProviderKey) -> 
     assert "The vendor did not cancel" in html
 
 
+def test_the_timeline_names_the_keys_of_a_change(alice: User, key: ProviderKey) -> None:
+    task = make_task(alice)
+    TaskEvent.objects.create(task=task, kind="key-changed", detail={"old": "Studio", "new": "Reserve <b>"})
+    TaskEvent.objects.create(task=task, kind="exists-said", detail={"remote_id": "remote-77"})
+    html = page(alice, task)
+    assert "Studio → Reserve &lt;b&gt;" in html
+    assert "remote-77" not in html, "the vendor's ids are for staff"
+
+
 def test_it_looks_while_the_task_is_open_and_then_stops(alice: User, key: ProviderKey) -> None:
     task = make_task(alice, state="processing")
     assert 'hx-trigger="every 2s, resume from:body"' in page(alice, task)

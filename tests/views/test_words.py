@@ -1,11 +1,13 @@
+from datetime import timedelta
 from decimal import Decimal
 
 import pytest
+from django.utils import timezone
 
 from generations import words
 from generations.models import ProviderKey, Task, TaskState, User
 from generations.providers.base import FailureClass
-from generations.templatetags.generations import clock, script_lang
+from generations.templatetags.generations import age, clock, hours_left, script_lang, took
 from tests.factories import make_task
 
 
@@ -81,3 +83,33 @@ def test_clock_and_script() -> None:
     assert [clock(value) for value in (None, 5.0, 65, 3723)] == ["0:00", "0:05", "1:05", "1:02:03"]
     assert script_lang("纸船漂过雨后的水洼") == "zh"
     assert script_lang("A boat 船") == ""
+
+
+def test_what_was_never_made_costs_nothing_and_may_be_sent_again(alice: User, key: ProviderKey) -> None:
+    task = make_task(alice, state="failed", failure_class="provider_transient", failure_code="not_created")
+    said = words.failure_words(task)
+    assert said
+    assert said.headline == "The vendor never made it"
+    assert "Not charged." in str(said.body)
+    assert (str(said.next_step), said.fix) == ("You can send it again.", "again")
+    task.state = TaskState.UNCERTAIN  # sent once more and lost: the old code says nothing of it
+    again = words.failure_words(task)
+    assert again
+    assert again.headline != said.headline
+
+
+@pytest.mark.parametrize(
+    ("milliseconds", "said"),
+    [(0, "0 ms"), (999, "999 ms"), (1000, "1.0 s"), (40_012, "40.0 s"), (150_000, "150.0 s")],
+)
+def test_how_long_a_request_took(milliseconds: int, said: str) -> None:
+    assert took(milliseconds) == said
+
+
+def test_ages_and_deadlines() -> None:
+    now = timezone.now()
+    ages = [None, now + timedelta(seconds=5), now - timedelta(seconds=42), now - timedelta(minutes=5, seconds=1)]
+    assert [age(each) for each in ages] == ["–", "0 s", "42 s", "5 min"]
+    assert age(now - timedelta(hours=3, minutes=7, seconds=1)) == "3:07 h"
+    left = [timedelta(minutes=-3), timedelta(minutes=5, seconds=30), timedelta(hours=23, minutes=59, seconds=30)]
+    assert [hours_left(now + each) for each in left] == ["0:00", "0:05", "23:59"]

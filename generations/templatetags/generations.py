@@ -8,7 +8,7 @@ from uuid import UUID
 from django import template
 from django.utils import timezone
 from django.utils.formats import date_format, number_format
-from django.utils.translation import gettext, gettext_lazy, pgettext
+from django.utils.translation import gettext, gettext_lazy, pgettext, pgettext_lazy
 
 from generations import time_left as times
 from generations import uncertainty, words
@@ -89,12 +89,12 @@ def watermarked(task: Task) -> Creation | None:
 
 
 CALLS = {
-    CallKind.CREATE: gettext_lazy("Create"),
-    CallKind.QUERY: gettext_lazy("Query"),
-    CallKind.LIST: gettext_lazy("List"),
-    CallKind.CANCEL: gettext_lazy("Cancel"),
-    CallKind.BALANCE: gettext_lazy("Balance"),
-    CallKind.MEDIA: gettext_lazy("Copy"),
+    CallKind.CREATE: pgettext_lazy("kind of request", "Create"),
+    CallKind.QUERY: pgettext_lazy("kind of request", "Query"),
+    CallKind.LIST: pgettext_lazy("kind of request", "List"),
+    CallKind.CANCEL: pgettext_lazy("kind of request", "Cancel"),
+    CallKind.BALANCE: pgettext_lazy("kind of request", "Balance"),
+    CallKind.MEDIA: pgettext_lazy("kind of request", "Copy"),
 }
 
 

@@ -87,9 +87,29 @@ def test_every_figure_is_the_length_of_its_list(alice: User, desk: Client, key: 
         page = operations.page_of(name)
         assert len(page.tasks) == counts[name] == int(figure(html, name)), name
         assert f'href="/operations/{name}/"' in html
-    assert counts["finished"] == counts["archived"] + counts["pending"] + counts["lost"] == 4
+    assert counts == {
+        "finished": 4, "archived": 1, "pending": 2, "lost": 1, "at-risk": 1, "uncertain": 1, "overdue": 1,
+        "not-answering": 1,
+    }  # fmt: skip
     for name, task in tasks.items():
         assert f'href="/tasks/{task.pk}/"' in read(desk, f"/operations/{name}/"), name
+
+
+def test_off_peak_clips_are_overdue_later(alice: User, key: ProviderKey) -> None:
+    sent = timezone.now() - timedelta(hours=48)
+    task = make_task(alice, state="queued", off_peak=True, submitted_at=sent)
+    assert operations.counts()["overdue"] == 0
+    Task.objects.filter(pk=task.pk).update(submitted_at=sent - timedelta(hours=2))
+    assert operations.counts()["overdue"] == 1
+
+
+def test_a_clip_with_two_copies_at_risk_is_one_clip(alice: User, desk: Client, key: ProviderKey) -> None:
+    task = make_task(alice, state="archiving")
+    for _output in range(2):
+        pending(task, hours=2)
+    assert (
+        operations.counts()["at-risk"] == operations.copies_at_risk() == len(operations.page_of("at-risk").tasks) == 1
+    )
 
 
 def test_lists_name_what_is_known(alice: User, desk: Client, key: ProviderKey) -> None:

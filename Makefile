@@ -47,8 +47,9 @@ browser:
 test: export PROPERTY_EXAMPLES = 200
 test: $(VENV)/.test-installed browser lint quick
 	@$(PY) -m pytest -m "browser or route"
+	@$(PY) -m pytest -m chaos_short
 
-# Two hundred tasks over five vendors while everything dies that can: many minutes. Needs root, to fill a small disk.
+# Two hundred tasks over five vendors while everything dies that can: many minutes. As root it fills a real small disk.
 chaos: $(VENV)/.test-installed
 	@$(PY) -m pytest -m chaos
 

@@ -1,7 +1,5 @@
 """Who may submit next, and the one POST of a claimed attempt."""
 
-import hashlib
-import json
 import logging
 from collections.abc import Iterator
 from datetime import timedelta
@@ -145,7 +143,7 @@ def submit(attempt_id: int) -> None:
         log.exception("attempt %s cannot be built", attempt.pk)
         lifecycle.refuse(attempt, Failure(FailureClass.PROVIDER_TRANSIENT, "not_built"))
         return
-    if not lifecycle.mark_sent(attempt, digest(call), callback_digest):
+    if not lifecycle.mark_sent(attempt, evidence.digest(call), callback_digest):
         return
     evidence.count(attempt.key, call.kind)
     outcome = _send(call)
@@ -171,11 +169,6 @@ def _send(call: Call) -> Answer | ProviderError:
         return transport.send(call)
     except ProviderError as error:
         return error
-
-
-def digest(call: Call) -> str:
-    """sha256 over the JSON body: tells two requests apart without keeping what was in them."""
-    return hashlib.sha256(json.dumps(call.body, sort_keys=True).encode()).hexdigest()
 
 
 def _build(attempt: Attempt, callback_url: str | None) -> Call:

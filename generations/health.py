@@ -16,7 +16,7 @@ from django.db.models import Count, Min, Q, QuerySet
 from django.utils import timezone
 from django_q.models import OrmQ
 
-from generations import archive, saving
+from generations import archive, pace, saving
 from generations.models import AttemptState, Creation, CreationState, Lease, Task, TaskState
 from generations.providers import PROVIDERS
 from generations.rounds import ACTIVE
@@ -27,7 +27,6 @@ NOT_MOVING_AFTER = timedelta(seconds=120)  # for a job that nobody fetched
 COPY_LATE_AFTER = timedelta(minutes=10)
 CLAIMED_AT_MOST, SENT_AT_MOST = timedelta(seconds=60), timedelta(seconds=120)
 UNCLEAR_AT_MOST = timedelta(hours=1)  # at a vendor that lists, where we look ourselves first
-POLLED_AT_MOST = timedelta(minutes=6)  # until the next look: more than the longest pause after errors
 MADE = (TaskState.ARCHIVING, TaskState.SUCCEEDED, TaskState.LOST)  # the vendor finished them
 
 
@@ -123,10 +122,12 @@ def undecided() -> QuerySet[Task]:
     return Task.objects.filter(~Q(provider__in=asked) | long_ago, state=TaskState.UNCERTAIN)
 
 
-def overdue(far: timedelta = POLLED_AT_MOST) -> QuerySet[Task]:
-    """Running for so long that the vendor is asked but seldom; ``far`` says what is seldom."""
-    running = (TaskState.QUEUED, TaskState.PROCESSING)
-    return Task.objects.filter(state__in=running, off_peak=False, next_poll_at__gt=timezone.now() + far)
+def overdue() -> QuerySet[Task]:
+    """Running at the vendor for so long that it is asked but seldom."""
+    now = timezone.now()
+    late = Q(off_peak=False, submitted_at__lt=now - pace.OVERDUE)
+    late |= Q(off_peak=True, submitted_at__lt=now - pace.OFF_PEAK_OVERDUE)
+    return Task.objects.filter(late, state__in=(TaskState.QUEUED, TaskState.PROCESSING))
 
 
 def troubles() -> list[str]:

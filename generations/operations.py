@@ -29,19 +29,10 @@ from generations.providers.base import CallKind
 PAGE = 50
 DAY = timedelta(days=1)
 MADE = (TaskState.ARCHIVING, TaskState.SUCCEEDED, TaskState.LOST)  # the vendor finished them
-# Longer than any clip takes that is not stuck; off-peak ones are promised within 48 hours.
-OVERDUE_AFTER, OVERDUE_OFF_PEAK = timedelta(minutes=30), timedelta(hours=49)
 
 
 def _in_states(*states: TaskState) -> Callable[[], QuerySet[Task]]:
     return lambda: Task.objects.filter(state__in=states)
-
-
-def _overdue() -> QuerySet[Task]:
-    now = timezone.now()
-    late = Q(off_peak=False, submitted_at__lt=now - OVERDUE_AFTER)
-    late |= Q(off_peak=True, submitted_at__lt=now - OVERDUE_OFF_PEAK)
-    return Task.objects.filter(late, state__in=words.FOLLOWED)
 
 
 def _not_answering() -> QuerySet[Task]:
@@ -59,7 +50,7 @@ LISTS: Mapping[str, Callable[[], QuerySet[Task]]] = {
     "at-risk": _at_risk,
     "lost": _in_states(TaskState.LOST),
     "uncertain": _in_states(TaskState.UNCERTAIN),
-    "overdue": _overdue,
+    "overdue": health.overdue,
     "not-answering": _not_answering,
 }
 

@@ -21,6 +21,8 @@ SINCE = timedelta(days=30)
 LEAST_LOOK = 3.0  # seconds between two queries of one task
 EARLY_LOOK = 10.0  # where a list serves all, one that is not due yet is seen along the way
 MOST_BETWEEN = 60.0
+# Longer than a clip takes: on the administrators' list and asked about slowly, but never failed by us.
+OVERDUE, OFF_PEAK_OVERDUE = timedelta(minutes=45), timedelta(hours=49)
 REST_SHARE = 4  # looks in what is expected to be left
 
 

@@ -44,8 +44,7 @@ FOLLOWED = (*RUNNING, TaskState.FAILED)
 IDS_PER_LIST = 100
 MOST_PAGES = 20
 OFF_PEAK_EVERY = timedelta(minutes=12)  # they may take 48 hours
-# Longer than a clip takes: on the administrators' list and asked about slowly, but never failed by us.
-OVERDUE, OFF_PEAK_OVERDUE, OVERDUE_EVERY = timedelta(minutes=45), timedelta(hours=49), timedelta(minutes=10)
+OVERDUE_EVERY = timedelta(minutes=10)
 GIVEN_UP_EVERY = timedelta(hours=1)
 SILENT_ERRORS = 3  # in a row: from then on the card says that the vendor does not answer
 ERROR_DELAY = timedelta(seconds=5)  # doubled with every error in a row, up to:
@@ -300,7 +299,7 @@ class Poller:
         elapsed = now - (task.submitted_at or task.created_at)
         if task.state == TaskState.FAILED:
             return GIVEN_UP_EVERY.total_seconds()
-        if elapsed > (OFF_PEAK_OVERDUE if task.off_peak else OVERDUE):
+        if elapsed > (pace.OFF_PEAK_OVERDUE if task.off_peak else pace.OVERDUE):
             return OVERDUE_EVERY.total_seconds()
         if task.off_peak:
             return OFF_PEAK_EVERY.total_seconds()

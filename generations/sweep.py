@@ -14,7 +14,7 @@ from generations.queue import enqueue
 
 UNSENT_AFTER = timedelta(seconds=15)  # claimed, but the job that sends it never ran
 UNANSWERED_AFTER = timedelta(seconds=55)  # longer than a create may take, shorter than a minute
-LEARN_EVERY, PRUNE_EVERY = 20.0, 24 * 3600.0  # seconds
+LEARN_EVERY, PRUNE_EVERY = 20.0, 600.0  # seconds; a bite of 1000 rows each time keeps up with any house
 MOST_MOVED = 50  # at a time
 LOOK_AGAIN = timedelta(seconds=30)
 LOOK_AGAIN_AT_MOST = timedelta(hours=1)

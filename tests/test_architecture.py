@@ -44,7 +44,7 @@ BELOW: dict[str, set[str]] = {
     "lookup": {"evidence", "lifecycle", "models", "providers", "transport"},
     "sweep": {"dispatch", "evidence", "leases", "lifecycle", "models", "pace", "providers", "queue", "saving"},
     "rounds": {"dispatch", "leases", "polling", "queue", "sweep"},
-    "health": {"archive", "models", "providers", "rounds", "saving"},
+    "health": {"archive", "models", "pace", "providers", "rounds", "saving"},
     "jobs": {"dispatch", "health", "keys", "leases", "lookup", "models", "polling", "rounds", "saving"},
     "history": {"models", "providers"},
     "forms": {

@@ -132,8 +132,8 @@ class Reckoning:
             self.expect(each.state not in ("claimed", "sent"), f"attempt {each.id} is {each.state}")
         for task_id, state, _, _ in self.creations:
             self.expect(state == "stored", f"a creation of task {task_id} is {state}")
-        left = [path.name for path in (self.house.data / "incoming").iterdir()]
-        self.expect(not left, f"left in incoming: {left}")
+        left = self.house.parts()
+        self.expect(not left, f"parts are left: {left}")
 
     def _money(self) -> None:
         """To the last credit, per task and per vendor; no hold is left."""

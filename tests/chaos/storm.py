@@ -140,6 +140,6 @@ class Storm:
 
     def _wait_for_calm(self) -> None:
         end = time.monotonic() + self.size.patience
-        while any(now_open := self.house.rows(OPEN)[0]):
-            assert time.monotonic() < end, f"still open (tasks, attempts, creations): {now_open}"
+        while any(now_open := (*self.house.rows(OPEN)[0], len(self.house.parts()))):
+            assert time.monotonic() < end, f"still open (tasks, attempts, creations, parts): {now_open}"
             self._one_moment()

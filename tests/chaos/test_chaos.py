@@ -71,7 +71,7 @@ def table(storm: Storm, found: Reckoning) -> str:
         "charges": charges,
         "kills": ", ".join(f"{kind} {times}" for kind, times in storm.kills.items()),
         "faults": faults,
-        "met a full disk": f"{house.said(FULL_DISK)} copies",
+        "met a full disk": f"{house.said(FULL_DISK)} copies ({'a real one' if house.disk.is_real else 'a stand-in'})",
         "longest silence": f"{storm.silence:.0f} s",
         "took": f"{storm.seconds:.0f} s",
         "wrong": f"{len(found.wrong)}",

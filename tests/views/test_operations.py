@@ -47,7 +47,7 @@ def one_of_each(owner: User) -> dict[str, Task]:
         "at-risk": make_task(owner, state="archiving"),
         "lost": make_task(owner, state="lost"),
         "uncertain": make_task(owner, state="uncertain", failure_class="ambiguous_submit", failure_code="read_timeout"),
-        "overdue": make_task(owner, state="processing", submitted_at=now - timedelta(minutes=31)),
+        "overdue": make_task(owner, state="processing", submitted_at=now - timedelta(minutes=46)),
         "not-answering": make_task(owner, state="queued", submitted_at=now, poll_errors=3, last_polled_at=now),
     }
     make_task(owner)

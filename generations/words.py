@@ -222,8 +222,9 @@ def standing(task: Task, place: int | None = None) -> Standing:
         reason = f"{_UNLISTED.body} {_UNLISTED.next_step}"
         return Standing(_("Unclear whether it was taken"), words.tone, "none", reason=reason)
     if task.state == TaskState.WAITING:
-        tone = words.tone if task.key.takes_new_work else "warn"
-        return Standing(str(words.word), tone, words.bar, place_words(place) if place else "", why_waiting(task))
+        moves = task.key.takes_new_work  # where it does not, a place in line would promise something
+        tone, detail = (words.tone, place_words(place) if place else "") if moves else ("warn", "")
+        return Standing(str(words.word), tone, words.bar, detail, why_waiting(task))
     if task.state in FOLLOWED:
         tone, reason = ("warn", silence(task)) if is_silent(task) else (words.tone, "")
         if task.state == TaskState.QUEUED or task.progress is None:

@@ -1,5 +1,6 @@
 """API keys: entered, tested, put away and back."""
 
+from datetime import datetime
 from typing import Any
 
 from django.contrib import admin, messages
@@ -23,7 +24,7 @@ from generations.providers import PROVIDERS
 class KeyAdmin(admin.ModelAdmin[ProviderKey]):
     change_form_template = "admin/generations/providerkey/change_form.html"
     list_display = (
-        "label", "provider", "masked", "state", "trouble", "running", "left", "at_vendor", "last_used_at", "added_by",
+        "label", "state", "trouble", "provider", "masked", "running", "left", "at_vendor", "last_used_at", "adder",
     )  # fmt: skip
     list_filter = ("provider", "state", "problem")
     list_select_related = ("added_by",)
@@ -31,7 +32,7 @@ class KeyAdmin(admin.ModelAdmin[ProviderKey]):
     actions = ("test_keys", "drain_keys", "disable_keys", "activate_keys")
     readonly_fields = (
         "masked", "short_fingerprint", "trouble", "running", "left", "at_vendor", "last_used_at", "last_ok_at",
-        "last_error", "last_error_at", "added_by", "created_at",
+        "last_error", "failed_at", "adder", "created_at",
     )  # fmt: skip
 
     def get_form(
@@ -91,7 +92,19 @@ class KeyAdmin(admin.ModelAdmin[ProviderKey]):
 
     @admin.display(description=gettext_lazy("problem"))
     def trouble(self, key: ProviderKey) -> str:
-        return f"⚠ {key.get_problem_display()}" if key.problem else "–"
+        """Why it takes no new work although nobody paused it, and since when."""
+        if not key.problem:
+            return "–"
+        since = f" ({asking.age(key.problem_at)})" if key.problem_at else ""
+        return f"⚠ {key.get_problem_display()}{since}"
+
+    @admin.display(description=gettext_lazy("last error at"), ordering="last_error_at")
+    def failed_at(self, key: ProviderKey) -> datetime | None:
+        return key.last_error_at
+
+    @admin.display(description=gettext_lazy("added by"), ordering="added_by")
+    def adder(self, key: ProviderKey) -> User | None:
+        return key.added_by
 
     @admin.display(description=gettext_lazy("fingerprint"))
     def short_fingerprint(self, key: ProviderKey) -> str:

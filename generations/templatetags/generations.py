@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from django import template
@@ -139,6 +139,24 @@ def moment(when: datetime) -> str:
 
 
 @register.filter
+def instant(when: datetime) -> str:
+    """To the second; the day goes along where it is not today, so that a list of days reads rightly."""
+    local = timezone.localtime(when)
+    return local.strftime("%H:%M:%S" if local.date() == timezone.localdate() else "%Y-%m-%d %H:%M:%S")
+
+
+@register.filter
+def zone(when: datetime | None) -> str:
+    """The clock of the times on a page at that moment, or now: UTC, UTC+8, UTC−3:30."""
+    offset = timezone.localtime(when).utcoffset() or timedelta(0)
+    hours, minutes = divmod(abs(offset) // timedelta(minutes=1), 60)
+    if not offset:
+        return "UTC"
+    sign = "+" if offset > timedelta(0) else "−"
+    return f"UTC{sign}{hours}:{minutes:02}" if minutes else f"UTC{sign}{hours}"
+
+
+@register.filter
 def hours_left(when: datetime) -> str:
     """The time until then as h:mm; what has passed is 0:00."""
     minutes = max(0, int((when - timezone.now()).total_seconds())) // 60
@@ -156,6 +174,12 @@ def age(when: datetime | None) -> str:
     if seconds < 7200:
         return gettext("%(number)d min") % {"number": seconds // 60}
     return gettext("%(time)s h") % {"time": f"{seconds // 3600}:{seconds // 60 % 60:02}"}
+
+
+@register.filter
+def sent_at(task: Task) -> datetime | None:
+    """When it went to the vendor; of one whose answer was lost only its attempt knows."""
+    return task.submitted_at or (task.attempt.sent_at if task.attempt else None)
 
 
 @register.filter

@@ -46,7 +46,7 @@ LISTS: dict[str, ListWords] = {
     ),
     "overdue": ListWords(
         gettext_lazy("Overdue"),
-        gettext_lazy("Longer at the vendor than such a clip should take. Asked about on and on, never given up."),
+        gettext_lazy("Longer at the vendor than such a clip should take. Asked about again and again, never given up."),
         "warn",
     ),
     "not-answering": ListWords(

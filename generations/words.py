@@ -244,8 +244,9 @@ def silence(task: Task) -> str:
     if since is None:
         return _("Vendor not answering")
     local = timezone.localtime(since)
-    today = local.date() == timezone.localdate()
-    said = date_format(local, "H:i" if today else "DATETIME_FORMAT")
+    said = date_format(local, "H:i")
+    if local.date() != timezone.localdate():
+        said = f"{date_format(local, pgettext('date format', 'j M'))} {said}"
     return _("Vendor not answering since %(time)s") % {"time": said}
 
 

@@ -1,6 +1,5 @@
 """API keys: entered, tested, put away and back."""
 
-from datetime import datetime
 from typing import Any
 
 from django.contrib import admin, messages
@@ -8,6 +7,8 @@ from django.db.models import Count, Q, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.urls import URLPattern, path, reverse
+from django.utils import timezone
+from django.utils.formats import date_format
 from django.utils.html import format_html_join
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -99,12 +100,12 @@ class KeyAdmin(admin.ModelAdmin[ProviderKey]):
         return f"⚠ {key.get_problem_display()}{since}"
 
     @admin.display(description=gettext_lazy("last error at"), ordering="last_error_at")
-    def failed_at(self, key: ProviderKey) -> datetime | None:
-        return key.last_error_at
+    def failed_at(self, key: ProviderKey) -> str:
+        return date_format(timezone.localtime(key.last_error_at), "DATETIME_FORMAT") if key.last_error_at else "–"
 
     @admin.display(description=gettext_lazy("added by"), ordering="added_by")
-    def adder(self, key: ProviderKey) -> User | None:
-        return key.added_by
+    def adder(self, key: ProviderKey) -> str:
+        return key.added_by.display_name if key.added_by else "–"
 
     @admin.display(description=gettext_lazy("fingerprint"))
     def short_fingerprint(self, key: ProviderKey) -> str:

@@ -1,7 +1,11 @@
+import re
+
 from django.conf import settings
 from django.contrib.auth.models import AbstractUser
 from django.db import models
 from django.utils.translation import gettext_lazy as _
+
+_HAN = re.compile(r"[\u3400-\u9fff]+")
 
 
 class Theme(models.TextChoices):
@@ -21,6 +25,9 @@ class User(AbstractUser):
 
     @property
     def display_name(self) -> str:
+        """Chinese names start with the family name and have no space."""
+        if _HAN.fullmatch(self.last_name + self.first_name):
+            return self.last_name + self.first_name
         return self.get_full_name() or self.get_username()
 
     @property

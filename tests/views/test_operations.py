@@ -122,6 +122,7 @@ def test_lists_name_what_is_known(alice: User, desk: Client, key: ProviderKey) -
     assert re.search(r"Link dies in 2:5\d h\.", risky)
     assert "The disk is full." in risky
     assert "Vendor not answering since" in read(desk, "/operations/not-answering/")
+    assert "At the vendor for 46 min." in read(desk, "/operations/overdue/")
 
 
 def test_a_list_of_another_name_does_not_exist(desk: Client) -> None:

@@ -1,5 +1,6 @@
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from zoneinfo import ZoneInfo
 
 import pytest
 from django.utils import timezone
@@ -7,7 +8,7 @@ from django.utils import timezone
 from generations import words
 from generations.models import ProviderKey, Task, TaskState, User
 from generations.providers.base import FailureClass
-from generations.templatetags.generations import age, clock, hours_left, script_lang, took
+from generations.templatetags.generations import age, clock, hours_left, instant, script_lang, sent_at, took, zone
 from tests.factories import make_task
 
 
@@ -113,3 +114,41 @@ def test_ages_and_deadlines() -> None:
     assert age(now - timedelta(hours=3, minutes=7, seconds=1)) == "3:07 h"
     left = [timedelta(minutes=-3), timedelta(minutes=5, seconds=30), timedelta(hours=23, minutes=59, seconds=30)]
     assert [hours_left(now + each) for each in left] == ["0:00", "0:05", "23:59"]
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [("UTC", "UTC"), ("Asia/Shanghai", "UTC+8"), ("Asia/Kolkata", "UTC+5:30"), ("America/St_Johns", "UTC−3:30")],
+)
+def test_the_clock_of_a_page(name: str, said: str) -> None:
+    with timezone.override(ZoneInfo(name)):
+        assert zone(datetime(2026, 1, 15, 12, tzinfo=UTC)) == said
+
+
+def test_a_time_of_another_day_says_which() -> None:
+    with timezone.override(ZoneInfo("Asia/Shanghai")):
+        assert instant(datetime(2026, 1, 15, 18, 0, 5, tzinfo=UTC)) == "2026-01-16 02:00:05"
+        assert len(instant(timezone.now())) == len("02:00:05")
+
+
+def test_only_the_attempt_knows_when_a_lost_one_was_sent(alice: User, key: ProviderKey) -> None:
+    lost = make_task(alice, state="uncertain")
+    assert lost.attempt
+    assert sent_at(lost) == lost.attempt.sent_at
+    assert sent_at(make_task(alice, state="waiting")) is None
+
+
+def test_no_place_in_line_where_nothing_moves(alice: User, key: ProviderKey) -> None:
+    task = make_task(alice, state="waiting")
+    assert words.standing(task, 1).detail == "1st in line"
+    task.key.problem = "credits"
+    held = words.standing(task, 1)
+    assert (held.detail, held.tone) == ("", "warn")
+    assert "out of credits" in held.reason
+
+
+def test_chinese_names_start_with_the_family(db: None) -> None:
+    names = [("敏", "赵", "赵敏", "赵"), ("Alice", "Ames", "Alice Ames", "AA"), ("", "", "someone", "S")]
+    for first, last, said, short in names:
+        person = User(username="someone", first_name=first, last_name=last)
+        assert (person.display_name, person.initials) == (said, short)

@@ -5,7 +5,7 @@ And telling, from status and error name alone, what an answer that is not the ho
 
 import re
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from typing import Annotated, Any, TypeVar
 from urllib.parse import parse_qs, urlsplit
@@ -18,7 +18,9 @@ MAX_TEXT = 20_000
 MAX_WORD = 100
 MAX_AMOUNT = Decimal(1_000_000)  # no single clip costs as much; more is a slip of the vendor
 MAX_WHOLE = Decimal(2**63 - 1)
-MAX_LINK_SECONDS = 7 * 24 * 3600  # the longest life of a signed S3 link
+MAX_LINK_SECONDS = 7 * 24 * 3600  # the longest life of a link that is signed for so many seconds
+SIGNED_FOR = ("x-amz-", "x-oss-", "x-tos-", "x-goog-")  # AWS, Alibaba, Volcengine, Google: a date and seconds
+SANE = (1_577_836_800, 4_102_444_800)  # Unix time, 2020 to 2100: milliseconds and mere counts are no deadlines
 
 # NUL and lone surrogates pass through JSON, but neither PostgreSQL nor UTF-8 takes them.
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
@@ -151,14 +153,29 @@ def read_ok(shape: type[Shape], answer: Answer, unwrap: Callable[[Any], object] 
 
 
 def link_deadline(url: str) -> datetime | None:
-    """When a signed link dies: ``X-Amz-Date`` plus ``X-Amz-Expires`` seconds (AWS Signature V4); None if unsigned."""
+    """When a signed link dies, the earliest that its query tells; None where it tells nothing, or nonsense.
+
+    Signatures of AWS, OSS, TOS and GCS name a date and seconds, older ones and CloudFront ``Expires`` in Unix time,
+    COS ``q-sign-time=begin;end``.
+    """
     try:
-        query = parse_qs(urlsplit(url).query)
-        signed = datetime.strptime(query["X-Amz-Date"][0], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
-        seconds = int(query["X-Amz-Expires"][0])
-        return signed + timedelta(seconds=seconds) if 0 < seconds <= MAX_LINK_SECONDS else None
-    except (KeyError, ValueError, OverflowError):
+        query = {name.lower(): values[0] for name, values in parse_qs(urlsplit(url).query).items()}
+    except ValueError:
         return None
+    told = [_signed_until(query.get(f"{by}date", ""), query.get(f"{by}expires")) for by in SIGNED_FOR]
+    told += [whole(query.get("expires")), whole(query.get("q-sign-time", "").partition(";")[2])]
+    sane = [end for end in told if end is not None and SANE[0] <= end < SANE[1]]
+    return datetime.fromtimestamp(min(sane), UTC) if sane else None
+
+
+def _signed_until(date: str, lifetime: object) -> int | None:
+    """In Unix time."""
+    try:
+        signed = datetime.strptime(date, "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
+    except ValueError:
+        return None
+    seconds = whole(lifetime) or 0
+    return int(signed.timestamp()) + seconds if 0 < seconds <= MAX_LINK_SECONDS else None
 
 
 def refusal(

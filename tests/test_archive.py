@@ -18,6 +18,7 @@ from collections.abc import Iterator
 from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.core.files.storage import FileSystemStorage
@@ -47,7 +48,7 @@ def test_a_copy_has_the_length_and_hash_of_what_was_served(tmp_path: Path, clip:
     assert beats
 
 
-@pytest.mark.parametrize("status", [401, 403, 404, 410])
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 410])
 def test_a_dead_link_is_told_apart(tmp_path: Path, status: int) -> None:
     with serving(says(status, b"<Error/>")) as url, pytest.raises(archive.LinkDead):
         archive.download(url, tmp_path / "a.part")
@@ -66,7 +67,7 @@ def test_a_copy_that_breaks_off_is_no_copy(tmp_path: Path, clip: bytes) -> None:
 
 def test_a_full_disk_is_said_before_it_is_filled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(storing, "KEEP_FREE_BYTES", 2**60)
-    with serving(says(200, b"x" * 10)) as url, pytest.raises(archive.CopyFailed, match="disk is full"):
+    with serving(says(200, b"x" * 10)) as url, pytest.raises(archive.NotWritten, match="disk is full"):
         archive.download(url, tmp_path / "a.part")
     assert not (tmp_path / "a.part").exists()
 
@@ -367,6 +368,80 @@ def test_a_source_that_says_nothing_any_more_is_given_up(tmp_path: Path, monkeyp
     assert (caught.value.word, caught.value.status) == ("timeout", 200)
 
 
+def threads_left() -> list[str]:
+    return [thread.name for thread in threading.enumerate() if thread.name == "archive-opening"]
+
+
+@pytest.mark.parametrize("head", [b"", b"HTTP/1.1 200 OK\r\n"], ids=["status line", "headers"])
+def test_a_head_that_trickles_is_given_up_and_leaves_nothing_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, head: bytes
+) -> None:
+    """Each drop comes well within the time that one look at the socket may take."""
+    monkeypatch.setattr("generations.archive.connections.ANSWER_SECONDS", 0.5)
+    hung_up = threading.Event()
+
+    def trickle(request: BaseHTTPRequestHandler) -> None:
+        request.close_connection = True
+        with contextlib.suppress(OSError):
+            request.wfile.write(head)
+            for _ in range(400):
+                request.wfile.write(b"X")
+                time.sleep(0.05)
+            return
+        hung_up.set()
+
+    started = time.monotonic()
+    with serving(trickle) as url, pytest.raises(archive.CopyFailed, match="TimeoutError") as caught:
+        archive.download(f"{url}/v.mp4", tmp_path / "a.part")
+    assert time.monotonic() - started < 5
+    assert (caught.value.word, caught.value.status) == ("timeout", None)
+    assert hung_up.wait(5)
+    wait_for(lambda: not threads_left(), 5)
+
+
+def test_a_redirect_gets_no_time_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("generations.archive.connections.ANSWER_SECONDS", 0.5)
+    asked: list[str] = []
+
+    def onward(request: BaseHTTPRequestHandler) -> None:
+        asked.append(request.path)
+        time.sleep(0.2)
+        says(302, b"", Location=f"{request.path}x")(request)
+
+    with serving(onward) as url, pytest.raises(archive.CopyFailed, match="TimeoutError"):
+        archive.download(f"{url}/", tmp_path / "a.part")
+    wait_for(lambda: not threads_left(), 5)
+    assert len(asked) <= 4
+
+
+def test_a_name_server_that_hangs_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("generations.archive.connections.ANSWER_SECONDS", 0.3)
+    answers, really = threading.Event(), socket.getaddrinfo
+
+    def hangs(*asked: Any, **more: Any) -> Any:
+        answers.wait(20)
+        return really(*asked, **more)
+
+    monkeypatch.setattr(socket, "getaddrinfo", hangs)
+    shelf = Shelf(FILE)
+    with serving(shelf) as url:
+        with pytest.raises(archive.CopyFailed, match="TimeoutError"):
+            archive.download(url, tmp_path / "a.part")
+        answers.set()
+        wait_for(lambda: not threads_left(), 5)
+    assert not (tmp_path / "a.part").exists(), "what comes too late is thrown away"
+
+
+def test_who_keeps_the_copy_alive_is_called_before_each_request(tmp_path: Path) -> None:
+    """So much time may pass until its answer begins that a claim would run out meanwhile."""
+    shelf, part = answers_ranges(416, "", b""), tmp_path / "a.part"
+    broken_off(shelf, part)
+    beats: list[int] = []
+    with serving(shelf) as url:
+        archive.download(url, part, alive=lambda: beats.append(len(shelf.statuses)))
+    assert beats[:2] == [0, 1]
+
+
 def test_a_trickle_says_each_drop(tmp_path: Path) -> None:
     """Somebody who waits for whole blocks would not notice for hours that his turn is over."""
     beats = threading.Semaphore(0)
@@ -490,7 +565,7 @@ def test_a_disk_that_fills_up_meanwhile_keeps_what_was_copied(tmp_path: Path) ->
     with (
         serving(shelf) as url,
         files_at_most(1_200_000),
-        pytest.raises(archive.CopyFailed, match="disk is full") as caught,
+        pytest.raises(archive.NotWritten, match="disk is full") as caught,
     ):
         archive.download(url, part)
     assert caught.value.word == "disk full"
@@ -506,12 +581,12 @@ def test_a_disk_that_is_really_full(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         pytest.skip("mounting is not allowed here")
     try:
         shelf, part = Shelf(FILE), disk / "a.part"
-        with serving(shelf) as url, pytest.raises(archive.CopyFailed, match="disk is full"):
+        with serving(shelf) as url, pytest.raises(archive.NotWritten, match="disk is full"):
             archive.download(url, part)
         assert not part.exists(), "64 MB are to stay free"
         monkeypatch.setattr(storing, "check_room", lambda *_: None)
         monkeypatch.setattr(fetching, "check_room", lambda *_: None)
-        with serving(shelf) as url, pytest.raises(archive.CopyFailed, match="disk is full"):
+        with serving(shelf) as url, pytest.raises(archive.NotWritten, match="disk is full"):
             archive.download(url, part)
         assert part.read_bytes() == FILE[: part.stat().st_size] != b""
         subprocess.run(["mount", "-o", "remount,size=8m", disk], check=True)
@@ -527,7 +602,7 @@ def test_room_is_looked_for_again_while_it_is_written(tmp_path: Path, monkeypatc
     left = iter([10**12, 10**12, 10**12, 10**6])
     monkeypatch.setattr(storing.shutil, "disk_usage", lambda _: usage(next(left)))
     shelf, part = Shelf(FILE), tmp_path / "a.part"
-    with serving(shelf) as url, pytest.raises(archive.CopyFailed, match="disk is full"):
+    with serving(shelf) as url, pytest.raises(archive.NotWritten, match="disk is full"):
         archive.download(url, part)
     monkeypatch.undo()
     assert copy_again(shelf, part).resumed_from >= 1_000_000
@@ -539,7 +614,7 @@ def test_bytes_that_the_disk_did_not_take_are_not_gone_on_with(tmp_path: Path, m
 
     shelf, part = Shelf(FILE), tmp_path / "a.part"
     monkeypatch.setattr(parts.os, "fsync", fails)
-    with serving(shelf) as url, pytest.raises(archive.CopyFailed, match="could not be written"):
+    with serving(shelf) as url, pytest.raises(archive.NotWritten, match="could not be written"):
         archive.download(url, part)
     monkeypatch.undo()
     assert copy_again(shelf, part).resumed_from == 0

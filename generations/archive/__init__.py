@@ -6,17 +6,20 @@ it is written, its length compared with what the server announced, synced, and o
     CopyError
     ├── LinkDead       the address is refused or gone: ask for a new one
     ├── NotAClip       what came is not a video (an error page, an empty or broken file)
-    ├── CopyFailed     anything that may pass: try again
+    ├── CopyFailed     the source gives nothing now: try again
+    ├── NotWritten     our own disk or storage is the trouble: try again
     └── Busy           somebody else is writing this part
 """
 
 from generations.archive.clips import Facts, cover, frame_like, last_frame, picture, probe, still
-from generations.archive.errors import Busy, CopyError, CopyFailed, LinkDead, NotAClip
+from generations.archive.connections import ANSWER_SECONDS
+from generations.archive.errors import Busy, CopyError, CopyFailed, LinkDead, NotAClip, NotWritten
 from generations.archive.fetching import MAX_CLIP_BYTES, MAX_COVER_BYTES, Copied, download
 from generations.archive.parts import Part, hold
 from generations.archive.storing import KEEP_FREE_BYTES, check_room, place, sha256_of
 
 __all__ = [
+    "ANSWER_SECONDS",
     "KEEP_FREE_BYTES",
     "MAX_CLIP_BYTES",
     "MAX_COVER_BYTES",
@@ -27,6 +30,7 @@ __all__ = [
     "Facts",
     "LinkDead",
     "NotAClip",
+    "NotWritten",
     "Part",
     "check_room",
     "cover",

@@ -31,16 +31,21 @@ class CopyFailed(CopyError):
     pass
 
 
+class NotWritten(CopyError):
+    """Our own disk or storage is the trouble; the link may be as good as ever."""
+
+    word = "not written"
+
+
 class Busy(CopyError):
     word = "busy"
 
 
-def not_written(error: OSError) -> CopyFailed:
-    """Our own disk or storage is the trouble; the link may be as good as ever."""
+def not_written(error: OSError) -> NotWritten:
     if error.errno in NO_ROOM:
         return no_room()
-    return CopyFailed(f"The copy could not be written ({error.strerror or error}).", word="not written")
+    return NotWritten(f"The copy could not be written ({error.strerror or error}).")
 
 
-def no_room() -> CopyFailed:
-    return CopyFailed("The disk is full. What was copied so far is kept, and the rest follows.", word="disk full")
+def no_room() -> NotWritten:
+    return NotWritten("The disk is full. What was copied so far is kept, and the rest follows.", word="disk full")

@@ -19,7 +19,7 @@ from generations.archive.storing import check_room
 
 MAX_CLIP_BYTES = 4 * 1024**3
 MAX_COVER_BYTES = 20 * 1024**2
-DEAD = frozenset({401, 403, 404, 410})
+DEAD = frozenset({400, 401, 403, 404, 410})  # GCS and S3 call some expired signatures a bad request
 OK, PARTIAL, BAD_REQUEST, BAD_RANGE = 200, 206, 400, 416
 CHUNK = 256 * 1024
 LOOK_FOR_ROOM_EVERY = 16 * 1024**2  # bytes: other copies fill the same disk
@@ -45,7 +45,9 @@ class _DoesNotFit(Exception):
 def download(
     url: str, target: Path | Part, *, most: int = MAX_CLIP_BYTES, alive: Callable[[], None] = lambda: None
 ) -> Copied:
-    """Copy ``url`` into the part or file ``target``. ``alive`` is called with every chunk. Raises CopyError.
+    """Copy ``url`` into the part or file ``target``. Raises CopyError.
+
+    ``alive`` is called before every request, which takes ANSWER_SECONDS at most, and with every chunk.
 
     What came stays in ``target`` when it breaks off, and the next call goes on from there.
     """
@@ -88,6 +90,7 @@ class _Copy:
         headers = dict(PLAIN)
         if known:
             headers |= {"Range": f"bytes={self.part.size}-", "If-Range": known.validator}
+        self.alive()
         try:
             return get(self.url, headers)
         except (InvalidURL, ValueError):

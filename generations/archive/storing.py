@@ -15,7 +15,7 @@ KEEP_FREE_BYTES = 64 * 1024**2
 
 
 def check_room(folder: Path, size: int = 0) -> None:
-    """Raises CopyFailed when the disk cannot take so many bytes more. Costs nothing, so it comes before any request."""
+    """Raises NotWritten when the disk cannot take so many bytes more. Costs nothing, so it comes before any request."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         free = shutil.disk_usage(folder).free
@@ -28,7 +28,7 @@ def check_room(folder: Path, size: int = 0) -> None:
 def place(temporary: Path, storage: Storage, name: str) -> str:
     """Move a finished file into storage under its name; atomic where storage is this machine's disk.
 
-    Returns the name it really got. Raises CopyFailed.
+    Returns the name it really got. Raises NotWritten.
     """
     try:
         try:

@@ -2,20 +2,27 @@
 
 Every failure comes out as NotSent or AnswerLost (see ``providers.base``): what matters of a network error is
 only whether the vendor can have seen the request. Nothing is retried here, redirects are not followed (they
-would carry the key elsewhere), and an answer is read only up to MAX_ANSWER_BYTES.
+would carry the key elsewhere), an answer is read only up to MAX_ANSWER_BYTES, and each request has a deadline as a
+whole: a vendor that sends a byte a second is as silent as one that hangs.
 """
 
 import asyncio
 import contextlib
 import logging
+import socket
 import ssl
 import threading
 import time
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import ContextVar
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from functools import cache, partial
 from itertools import cycle
 from queue import Empty, SimpleQueue
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 from urllib.parse import urlencode
 
 import httpx
@@ -24,12 +31,16 @@ from generations.providers.base import Answer, Call, CallKind, ProviderError, tr
 
 CREATE_TIMEOUT = httpx.Timeout(connect=10, read=40, write=40, pool=10)
 READ_TIMEOUT = httpx.Timeout(connect=5, read=10, write=10, pool=10)
-READ_DEADLINE = 10.0  # seconds for one read, slow trickles included
+# Seconds for all of a request: finding the host, connecting, sending a large body, and an answer that trickles.
+CREATE_DEADLINE = 50.0  # ``sweep`` names a create uncertain after 55
+READ_DEADLINE = 10.0
+SPARE = 2.0  # seconds that a loop may be late with its deadline
 MAX_ANSWER_BYTES = 8 * 1024 * 1024
 SHORTEST_SECRET = 8
 # At about a hundred connections one httpx client spends its time on its own pool.
 CONNECTIONS = 10
 LIMITS = httpx.Limits(max_connections=CONNECTIONS, max_keepalive_connections=CONNECTIONS)
+LOOKUPS = 4  # host names that a lane looks up at once
 Ticket = TypeVar("Ticket")
 log = logging.getLogger("videoforge.transport")
 
@@ -60,35 +71,6 @@ def _headers(call: Call) -> dict[str, str]:
     return {**call.headers, "Accept-Encoding": "identity"}
 
 
-def send(call: Call) -> Answer:
-    """Make one request, once. Raises NotSent or AnswerLost."""
-    started = time.monotonic()
-    try:
-        return _send(call, started)
-    except ProviderError as error:
-        error.seconds = time.monotonic() - started
-        raise
-
-
-def _send(call: Call, started: float) -> Answer:
-    timeout = CREATE_TIMEOUT if call.kind == CallKind.CREATE else READ_TIMEOUT
-    try:
-        with (
-            httpx.Client(timeout=timeout, follow_redirects=False) as client,
-            client.stream(call.method, _url(call), headers=_headers(call), json=call.body) as response,
-        ):
-            content = bytearray()
-            for chunk in response.iter_bytes():
-                content += chunk
-                if len(content) > MAX_ANSWER_BYTES:
-                    raise transport_failure("body_too_large", call.kind)
-            return _answer(call, response, bytes(content), started)
-    except httpx.TransportError as error:
-        raise error_of(error, call.kind) from None
-    except (httpx.InvalidURL, httpx.DecodingError):
-        raise transport_failure("protocol_error", call.kind) from None
-
-
 @dataclass(frozen=True, slots=True)
 class Limits:
     """How many reads of a lane may be under way at once, and how many may begin in a second."""
@@ -97,14 +79,31 @@ class Limits:
     per_second: float
 
 
-class Lane:
-    """The connections of one lane: no other lane ever waits for them."""
+ALONE = Limits(1, 1.0)
+_lookups: ContextVar[ThreadPoolExecutor] = ContextVar("lookups")
 
-    def __init__(self, limits: Limits, context: ssl.SSLContext) -> None:
+
+class Loop(asyncio.SelectorEventLoop):
+    """Looks host names up in the threads of the lane that asks.
+
+    The system's resolver blocks a thread for as long as it likes, and the usual loop has a handful for everybody:
+    one vendor whose name server hangs would keep all others from connecting.
+    """
+
+    async def getaddrinfo(self, host: Any, port: Any, **how: int) -> Any:
+        return await self.run_in_executor(_lookups.get(), partial(socket.getaddrinfo, host, port, **how))
+
+
+class Lane:
+    """The connections of one lane and its threads for host names: no other lane ever waits for them."""
+
+    def __init__(self, limits: Limits) -> None:
         self.limits = limits
         self.places = asyncio.Semaphore(limits.at_once)
         self.next_start = 0.0
-        self.clients = cycle([_client(context) for _ in range(-(-limits.at_once // CONNECTIONS))])
+        self.clients = [_client() for _ in range(-(-limits.at_once // CONNECTIONS))]
+        self.next_client = cycle(self.clients)
+        self.lookups = ThreadPoolExecutor(LOOKUPS, "lookup")
 
     async def turn(self) -> None:
         """Wait until the pace of the lane lets one more read begin."""
@@ -113,9 +112,21 @@ class Lane:
         self.next_start = start + 1 / self.limits.per_second
         await asyncio.sleep(start - now)
 
+    async def close(self) -> None:
+        # A lookup under way cannot be stopped; its thread ends with it.
+        self.lookups.shutdown(wait=False, cancel_futures=True)
+        for client in self.clients:
+            await client.aclose()
 
-def _client(context: ssl.SSLContext) -> httpx.AsyncClient:
-    return httpx.AsyncClient(timeout=READ_TIMEOUT, limits=LIMITS, follow_redirects=False, verify=context)
+
+def _client() -> httpx.AsyncClient:
+    return httpx.AsyncClient(limits=LIMITS, follow_redirects=False, verify=_trust())
+
+
+@cache
+def _trust() -> ssl.SSLContext:
+    """Read once: that takes longer than many a request."""
+    return httpx.create_ssl_context()
 
 
 class Courier(Generic[Ticket]):
@@ -129,8 +140,7 @@ class Courier(Generic[Ticket]):
         self.in_air: Counter[str] = Counter()
         self._done: SimpleQueue[tuple[str, Ticket, Answer | ProviderError]] = SimpleQueue()
         self._lanes: dict[str, Lane] = {}
-        self._context = ssl.create_default_context()
-        self._loop = asyncio.new_event_loop()
+        self._loop = Loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="courier", daemon=True)
         self._thread.start()
 
@@ -149,32 +159,72 @@ class Courier(Generic[Ticket]):
 
     def close(self) -> None:
         """Leave what is under way: a read that nobody waits for changes nothing."""
+        with contextlib.suppress(TimeoutError):
+            asyncio.run_coroutine_threadsafe(self._leave(), self._loop).result(5)
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(5)
-        for task in asyncio.all_tasks(self._loop):
-            task.cancel()
         with contextlib.suppress(RuntimeError):
-            self._loop.run_until_complete(asyncio.sleep(0))
             self._loop.close()
+
+    async def _leave(self) -> None:
+        carried = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in carried:
+            task.cancel()
+        await asyncio.gather(*carried, return_exceptions=True)
+        for lane in self._lanes.values():
+            await lane.close()
 
     async def _carry(self, name: str, limits: Limits, ticket: Ticket, call: Call) -> None:
         lane = self._lanes.get(name)
         if lane is None:
-            lane = self._lanes[name] = Lane(limits, self._context)
+            lane = self._lanes[name] = Lane(limits)
+        _lookups.set(lane.lookups)
         async with lane.places:
             await lane.turn()
             started = time.monotonic()
-            outcome = await _fetch(next(lane.clients), call, started)
+            outcome = await _fetch(next(lane.next_client), call, started)
         if isinstance(outcome, ProviderError):
             outcome.seconds = time.monotonic() - started
         self._done.put((name, ticket, outcome))
 
 
+def send(call: Call) -> Answer:
+    """Make one request, once, and wait for what comes of it. Raises NotSent or AnswerLost."""
+    courier: Courier[None] = Courier()
+    try:
+        courier.send("", ALONE, None, call)
+        found = courier.collect(_patience(call)[0] + SPARE)
+    finally:
+        courier.close()
+    outcome = found[1] if found else transport_failure("read_timeout", call.kind)
+    if isinstance(outcome, ProviderError):
+        raise outcome
+    return outcome
+
+
+def _patience(call: Call) -> tuple[float, httpx.Timeout]:
+    """Seconds for all of it, and for each of its steps."""
+    return (CREATE_DEADLINE, CREATE_TIMEOUT) if call.kind == CallKind.CREATE else (READ_DEADLINE, READ_TIMEOUT)
+
+
+class _Departure:
+    """Told by httpx of each step of a request: remembers whether the first byte may have left."""
+
+    def __init__(self) -> None:
+        self.left = False
+
+    async def __call__(self, step: str, _: object) -> None:
+        self.left = self.left or step.endswith("send_request_headers.started")
+
+
 async def _fetch(client: httpx.AsyncClient, call: Call, started: float) -> Answer | ProviderError:
+    deadline, timeout = _patience(call)
+    departure = _Departure()
+    how: dict[str, Any] = {"json": call.body, "timeout": timeout, "extensions": {"trace": departure}}
     try:
         async with (
-            asyncio.timeout(READ_DEADLINE),
-            client.stream(call.method, _url(call), headers=_headers(call), json=call.body) as response,
+            asyncio.timeout(deadline),
+            client.stream(call.method, _url(call), headers=_headers(call), **how) as response,
         ):
             content = bytearray()
             async for chunk in response.aiter_bytes():
@@ -187,7 +237,7 @@ async def _fetch(client: httpx.AsyncClient, call: Call, started: float) -> Answe
     except (httpx.InvalidURL, httpx.DecodingError):
         return transport_failure("protocol_error", call.kind)
     except TimeoutError:
-        return transport_failure("read_timeout", call.kind)
+        return transport_failure("read_timeout" if departure.left else "connect_timeout", call.kind)
     except Exception:
         # A ticket that never comes back would be waited for until its claim ends.
         log.exception("a read failed in a way that nobody thought of")
@@ -200,4 +250,22 @@ def _answer(call: Call, response: httpx.Response, content: bytes, started: float
     if len(secret) >= SHORTEST_SECRET:
         content = content.replace(secret, b"[key]")
     headers = {name.lower(): value for name, value in response.headers.items()}
+    if "retry-after" in headers:
+        headers["retry-after"] = _seconds_until(headers["retry-after"], headers.get("date", ""))
     return Answer(response.status_code, headers, content, time.monotonic() - started)
+
+
+def _seconds_until(when: str, date: str) -> str:
+    """Retry-After in seconds where the vendor names a moment; by its own clock, where it tells the time."""
+    moment = _moment(when)
+    if moment is None:
+        return when
+    return str(max(0.0, (moment - (_moment(date) or datetime.now(UTC))).total_seconds()))
+
+
+def _moment(text: str) -> datetime | None:
+    try:
+        moment = parsedate_to_datetime(text)
+    except (ValueError, OverflowError):
+        return None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

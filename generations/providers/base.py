@@ -242,7 +242,7 @@ class Answer:
 
     @property
     def retry_after(self) -> float | None:
-        """Seconds, at most a day. The date form of Retry-After needs a clock, and there is none here."""
+        """Seconds, at most a day. The date form needs a clock: ``transport``, which has one, makes seconds of it."""
         try:
             seconds = float(self.headers.get("retry-after", ""))
         except ValueError:

@@ -1,16 +1,26 @@
 """Who may submit next, and the one POST of a claimed attempt."""
 
 import logging
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 
-from django.db import transaction
+from django.db import DatabaseError, transaction
 from django.db.models import Count, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from generations import addresses, assets, callbacks, evidence, ledger, lifecycle, transport
-from generations.models import Attempt, KeyState, ProviderKey, Task, TaskState
+from generations.models import (
+    FORGOTTEN_AFTER,
+    FORGOTTEN_AFTER_ERRORS,
+    Attempt,
+    AttemptState,
+    KeyState,
+    ProviderKey,
+    Task,
+    TaskState,
+)
 from generations.providers.base import (
     Answer,
     AnswerLost,
@@ -30,9 +40,10 @@ from generations.stock import stock_of
 log = logging.getLogger("videoforge.dispatch")
 
 UNCERTAIN_HOLDS_SLOT = timedelta(minutes=15)
-# A create may take 40 seconds; with the copies and the heartbeat this leaves a worker free for everything else, and
-# a vendor that hangs leaves places for the others.
+# A create may take 50 seconds. Each vendor may always send one, whoever hangs: with five of them at most seven send.
 MOST_SENDING, MOST_SENDING_PER_VENDOR = 4, 2
+ACCEPTED = "accepted"
+BUSY_PAUSES = (0.5, 2.0, 10.0)  # seconds, before a write is tried again
 BURST = 2.0  # seconds: what was not sent for so long may be sent at once
 
 
@@ -67,19 +78,26 @@ def claim_next(key_id: int) -> Attempt | None:
     """
     with transaction.atomic():
         key = ProviderKey.objects.select_for_update().get(pk=key_id)
-        if not key.takes_new_work or _in_flight(key).count() >= key.slots or not _may_send(key):
+        if not key.takes_new_work or not _may_send(key):
             return None
-        task = _next_in_turn(key)
+        task = _next_in_turn(key, _kinds_with_room(key))
         attempt = lifecycle.claim(task) if task else None
         if attempt:
             _take_pace(key)
         return attempt
 
 
+def _kinds_with_room(key: ProviderKey) -> list[bool]:
+    """Ordinary and off-peak tasks (``off_peak`` as a value) have slots apart: those wait at the vendor for hours."""
+    held = dict(_in_flight(key).order_by().values_list("off_peak").annotate(number=Count("pk")))
+    return [off_peak for off_peak in (False, True) if held.get(off_peak, 0) < key.slots]
+
+
 def _may_send(key: ProviderKey) -> bool:
     """Workers are free for it, and the key's pace allows it."""
     sending = Task.objects.filter(state=TaskState.SUBMITTING)
-    if sending.count() >= MOST_SENDING or sending.filter(provider=key.provider).count() >= MOST_SENDING_PER_VENDOR:
+    here = sending.filter(provider=key.provider).count()
+    if here >= (MOST_SENDING_PER_VENDOR if sending.count() < MOST_SENDING else 1):
         return False
     return key.next_send_at is None or key.next_send_at <= timezone.now()
 
@@ -110,13 +128,15 @@ def _fits(task: Task, key: ProviderKey) -> bool:
 
 
 def _in_flight(key: ProviderKey) -> QuerySet[Task]:
-    """What may hold a slot at the vendor. A lost create cannot hold one for ever: it would have ended by then."""
-    long_ago = timezone.now() - UNCERTAIN_HOLDS_SLOT
+    """What may hold a slot at the vendor. Nothing holds one for ever: it would have ended by then, or is forgotten."""
+    now = timezone.now()
     held = Task.objects.filter(key=key, state__in=TaskState.in_flight())
-    return held.exclude(state=TaskState.UNCERTAIN, submitted_at__lt=long_ago)
+    held = held.exclude(state=TaskState.UNCERTAIN, submitted_at__lt=now - UNCERTAIN_HOLDS_SLOT)
+    silent = {"poll_errors__gte": FORGOTTEN_AFTER_ERRORS, "submitted_at__lt": now - FORGOTTEN_AFTER}
+    return held.exclude(state__in=(TaskState.QUEUED, TaskState.PROCESSING), **silent)
 
 
-def _next_in_turn(key: ProviderKey) -> Task | None:
+def _next_in_turn(key: ProviderKey, kinds: list[bool]) -> Task | None:
     """The oldest task of the person who has least in flight on this key: a batch of forty blocks nobody."""
     mine = (
         Task.objects.filter(key=key, owner=OuterRef("owner"), state__in=TaskState.in_flight())
@@ -125,13 +145,15 @@ def _next_in_turn(key: ProviderKey) -> Task | None:
         .annotate(number=Count("pk"))
         .values("number")
     )
-    due = _due().filter(key=key).select_related("key")
+    due = _due().filter(key=key, off_peak__in=kinds).select_related("key")
     return due.annotate(running=Coalesce(Subquery(mine), 0)).order_by("running", "id").first()
 
 
 def submit(attempt_id: int) -> None:
     """Send a claimed attempt: exactly one POST, outside any transaction. Running this twice sends once."""
     attempt = Attempt.objects.select_related("task", "key").get(pk=attempt_id)
+    if attempt.state != AttemptState.CLAIMED:
+        return
     address, callback_digest = callbacks.address_for(attempt) or (None, "")
     try:
         call = _build(attempt, address)
@@ -145,23 +167,44 @@ def submit(attempt_id: int) -> None:
         return
     if not lifecycle.mark_sent(attempt, evidence.digest(call), callback_digest):
         return
-    evidence.count(attempt.key, call.kind)
     outcome = _send(call)
+    said = _write_down(attempt, outcome)
+    # What follows may fail; the answer is kept.
+    enqueue("dispatch")
+    evidence.count(attempt.key, call.kind)
+    if said == ACCEPTED:
+        evidence.worked(attempt.key)
+    evidence.record(attempt, call, outcome, said)
+
+
+def _write_down(attempt: Attempt, outcome: Answer | ProviderError) -> str:
+    """Take the answer in, and say in a word what it was. A database that is busy for a while must not cost a clip."""
     try:
         if isinstance(outcome, ProviderError):
             raise outcome
         receipt = attempt.key.translator.read_receipt(outcome)
     except AnswerLost as error:
-        lifecycle.lose_answer(attempt, error.failure)
-        evidence.record(attempt, call, outcome, error.failure.code)
+        lost = error.failure
+        _again_if_busy(attempt, lost.code, lambda: lifecycle.lose_answer(attempt, lost))
+        return lost.code
     except (NotSent, Refused) as error:
-        lifecycle.refuse(attempt, error.failure)
-        evidence.record(attempt, call, outcome, error.failure.code)
-    else:
-        evidence.worked(attempt.key)
-        lifecycle.accept(attempt, receipt)
-        evidence.record(attempt, call, outcome, "accepted")
-    enqueue("dispatch")
+        no = error.failure
+        _again_if_busy(attempt, no.code, lambda: lifecycle.refuse(attempt, no))
+        return no.code
+    _again_if_busy(attempt, receipt.remote_id, lambda: lifecycle.accept(attempt, receipt))
+    return ACCEPTED
+
+
+def _again_if_busy(attempt: Attempt, what: str, write: Callable[[], bool]) -> None:
+    for pause in BUSY_PAUSES:
+        try:
+            write()
+            return
+        except DatabaseError:
+            # Should all tries fail, the log is where a person finds the vendor's id.
+            log.exception("attempt %s: answered with %s, which could not be written down", attempt.pk, what)
+            time.sleep(pause)
+    write()
 
 
 def _send(call: Call) -> Answer | ProviderError:

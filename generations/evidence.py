@@ -8,17 +8,27 @@ import hashlib
 import json
 import logging
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 
 from django.conf import settings
 from django.db import DataError, IntegrityError, OperationalError, transaction
-from django.db.models import F, QuerySet
+from django.db.models import F, Min, Q, QuerySet
 from django.utils import timezone
 
 from generations import redactor
-from generations.models import Attempt, CallbackNotice, KeyProblem, ProviderKey, RequestCount, TaskState, VendorRequest
+from generations.models import (
+    Attempt,
+    CallbackNotice,
+    KeyProblem,
+    ProviderKey,
+    RequestCount,
+    Task,
+    TaskState,
+    VendorRequest,
+)
 from generations.providers.base import (
     Answer,
     Balance,
@@ -26,6 +36,7 @@ from generations.providers.base import (
     CallKind,
     Failure,
     FailureClass,
+    Money,
     ProviderError,
     Refused,
 )
@@ -66,10 +77,18 @@ def tested(key: ProviderKey, balance: Balance) -> None:
         fields |= {**figures, "balance_at": now}
     rows = ProviderKey.objects.filter(pk=key.pk)
     rows.update(**fields)
-    if balance.remaining is None or balance.remaining.amount > 0:
+    if balance.remaining is None or (balance.remaining.amount > 0 and _pays_for_something(key, balance.remaining)):
         rows.update(problem=KeyProblem.NONE, problem_at=None)
     else:
         rows.filter(problem=KeyProblem.AUTH).update(problem=KeyProblem.CREDITS, problem_at=now)
+
+
+def _pays_for_something(key: ProviderKey, left: Money) -> bool:
+    """Whether the cheapest clip that waits could be paid: what is left of an account may be too little for any."""
+    waiting = Task.objects.filter(key=key, state=TaskState.WAITING, estimate__isnull=False)
+    priced = waiting.filter(Q(estimate_unit=left.unit) | Q(estimate_unit="", unit=left.unit))
+    least = priced.aggregate(least=Min("estimate"))["least"]
+    return least is None or least <= left.amount
 
 
 def _figures(balance: Balance) -> dict[str, object]:
@@ -85,7 +104,9 @@ def _figures(balance: Balance) -> dict[str, object]:
 def stumbled(key: ProviderKey, failure: Failure) -> None:
     """A call failed, and whatever it says, the key is used on."""
     now = timezone.now()
-    ProviderKey.objects.filter(pk=key.pk).update(last_error=failure.text or failure.code, last_error_at=now)
+    ProviderKey.objects.filter(pk=key.pk).update(
+        last_error=redactor.redact(failure.text or failure.code), last_error_at=now
+    )
 
 
 def failed(key: ProviderKey, failure: Failure) -> None:
@@ -106,6 +127,27 @@ def digest(call: Call) -> str:
 def record(attempt: Attempt, call: Call, outcome: Answer | ProviderError, said: str = "") -> None:
     """Keep what a request for one attempt brought. ``said``: the state or failure that was read out of it."""
     _keep(_Talk(call, outcome), {attempt.pk: (said, "")})
+
+
+@dataclass
+class Talk:
+    """What is told of a request while it goes on; see ``recorded``."""
+
+    outcome: Answer | None = None
+    said: str = ""
+
+
+@contextmanager
+def recorded(attempt: Attempt, call: Call) -> Iterator[Talk]:
+    """Keep what a request for one attempt brought, also when it, or reading its answer, fails."""
+    talk = Talk()
+    try:
+        yield talk
+    except ProviderError as error:
+        record(attempt, call, talk.outcome or error, error.failure.code)
+        raise
+    if talk.outcome is not None:
+        record(attempt, call, talk.outcome, talk.said)
 
 
 def record_list(call: Call, outcome: Answer | ProviderError, said: Mapping[int, tuple[str, str]]) -> None:

@@ -108,7 +108,10 @@ def cancel_at_vendor(task: Task) -> None:
     try:
         call = key.translator.build_cancel(key.account(task.attempt.base_url), task.attempt.remote_id)
         evidence.count(key, call.kind)
-        key.translator.read_cancel(transport.send(call))
+        with evidence.recorded(task.attempt, call) as talk:
+            talk.outcome = transport.send(call)
+            key.translator.read_cancel(talk.outcome)
+            talk.said = "agreed"
     except ProviderError as error:
         log.info("task %s: cancel: %s", task.pk, error.failure.code)
         lifecycle.cancel_answered(task, error.failure)

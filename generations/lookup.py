@@ -12,7 +12,7 @@ from django.conf import settings
 from django.utils import timezone
 
 from generations import evidence, lifecycle, transport
-from generations.models import Attempt, AttemptState, Task, TaskState
+from generations.models import Attempt, AttemptState
 from generations.providers.base import (
     EXPERIMENTS,
     Account,
@@ -27,7 +27,7 @@ from generations.providers.base import (
 
 log = logging.getLogger("videoforge.lookup")
 
-BEFORE, AFTER = timedelta(seconds=60), timedelta(minutes=10)  # around the sending; clocks differ
+BEFORE, AFTER = timedelta(minutes=10), timedelta(minutes=10)  # around the sending; clocks differ
 MOST_PAGES = 50
 
 
@@ -57,10 +57,8 @@ def look_up(attempt_id: int) -> bool:
 
 
 def _is_open(attempt: Attempt) -> bool:
-    """Whether it may still be found: also after we took it for never made."""
-    task = attempt.task
-    given_up = task.state == TaskState.FAILED and task.failure_code == lifecycle.NOT_CREATED
-    return attempt.state == AttemptState.UNKNOWN and (task.state == TaskState.UNCERTAIN or given_up)
+    """Whether it may still be found: also after we took it for never made, or sent it again."""
+    return attempt.state == AttemptState.UNKNOWN
 
 
 def _missed(attempt: Attempt) -> None:
@@ -76,7 +74,7 @@ def _missed(attempt: Attempt) -> None:
 def adopt(attempt_id: int, remote_id: str) -> bool:
     """Ask the vendor about the id that a person named, and take it for the attempt's when nothing speaks against it."""
     attempt = Attempt.objects.select_related("task", "key").get(pk=attempt_id)
-    if attempt.task.state != TaskState.UNCERTAIN:
+    if not _is_open(attempt):
         return False
     if Attempt.objects.filter(provider=attempt.provider, key=attempt.key, remote_id=remote_id).exists():
         lifecycle.exists_refused(attempt, "remote_id_taken")
@@ -91,6 +89,7 @@ def adopt(attempt_id: int, remote_id: str) -> bool:
         lifecycle.exists_refused(attempt, "another_token")
         return False
     if not lifecycle.accept(attempt, Receipt(remote_id, snapshot.state)):
+        lifecycle.exists_refused(attempt, "not_taken")
         return False
     lifecycle.observe(attempt.task, snapshot)
     return True
@@ -108,7 +107,7 @@ def _candidates(attempt: Attempt, account: Account) -> Iterator[Snapshot]:
     )
     for page in _pages(attempt, account):
         for row in page.rows:
-            if row.remote_id not in known and _looks_like(attempt.task, row):
+            if row.remote_id not in known and _looks_like(attempt, row):
                 yield row
 
 
@@ -121,9 +120,10 @@ def _pages(attempt: Attempt, account: Account) -> Iterator[ListPage]:
             account, ids=(), created_from=sent_at - BEFORE, created_to=until, page_token=token
         )
         evidence.count(attempt.key, call.kind)
-        answer = transport.send(call)
-        page = attempt.key.translator.read_list(answer)
-        evidence.record(attempt, call, answer, f"{len(page.rows)} rows")
+        with evidence.recorded(attempt, call) as talk:
+            answer = talk.outcome = transport.send(call)
+            page = attempt.key.translator.read_list(answer)
+            talk.said = f"{len(page.rows)} rows"
         yield page
         token = page.next_token
         if page.unread or (token and token in seen):
@@ -134,15 +134,19 @@ def _pages(attempt: Attempt, account: Account) -> Iterator[ListPage]:
     raise ListingIncomplete
 
 
-def _looks_like(task: Task, row: Snapshot) -> bool:
-    """Whether the row can be this task: what it echoes must not differ; what it leaves out says nothing."""
+def _looks_like(attempt: Attempt, row: Snapshot) -> bool:
+    """Whether the row can be this task: what it echoes must not differ; what it leaves out says nothing.
+
+    A prompt may come back changed by the vendor: before anything is called never made, it does not count.
+    """
+    task = attempt.task
     if row.echo is None or task.mode in EXPERIMENTS:  # what an experiment's row echoes nobody knows
         return True
     asked = {"model": task.wire_model, "prompt": task.prompt_text, "resolution": task.resolution}
-    if task.options.get("is_rec"):
-        del asked["prompt"]  # the vendor wrote its own
+    if task.options.get("is_rec") or attempt.missed_at is not None:
+        del asked["prompt"]
     said = {name: getattr(row.echo, name) for name in asked}
-    if any(said[name] and said[name].strip() != asked[name].strip() for name in asked):
+    if any(said[name] and said[name].split() != asked[name].split() for name in asked):
         return False
     return task.duration == 0 or row.echo.duration in (None, 0, task.duration)
 
@@ -162,10 +166,8 @@ def _is_ours(attempt: Attempt, account: Account, row: Snapshot) -> bool:
 def _ask(attempt: Attempt, account: Account, remote_id: str) -> Snapshot:
     call: Call = attempt.key.translator.build_query(account, remote_id, attempt.task.wire_model)
     evidence.count(attempt.key, call.kind)
-    try:
-        answer = transport.send(call)
-    except ProviderError as error:
-        evidence.record(attempt, call, error)
-        raise
-    evidence.record(attempt, call, answer)
-    return attempt.key.translator.read_snapshot(answer)
+    with evidence.recorded(attempt, call) as talk:
+        answer = talk.outcome = transport.send(call)
+        snapshot = attempt.key.translator.read_snapshot(answer)
+        talk.said = snapshot.state.value
+        return snapshot

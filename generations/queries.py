@@ -156,6 +156,16 @@ def places_in_line(tasks: Iterable[Task]) -> dict[UUID, int]:
     return places
 
 
+def waiting_of(user: User, scope: str) -> QuerySet[Task]:
+    """What waits for a slot and this person can see, newest first, as much as a page can hold."""
+    return _visible(user, scope).filter(state=TaskState.WAITING).order_by("-pk")[:MAX_PAGE]
+
+
+def with_relations(tasks: Sequence[Task]) -> list[Task]:
+    """The same tasks with everything that a card shows, in a fixed number of queries."""
+    return list(_with_relations(Task.objects.filter(pk__in=[task.pk for task in tasks]).order_by("-pk")))
+
+
 def _in_turn(line: Mapping[int, deque[UUID]], under_way: Mapping[int, int]) -> Iterator[UUID]:
     """Everybody's waiting tasks in the order of dispatch: who has least comes first, then the older task."""
     heap = [(under_way[owner_id], mine[0], owner_id) for owner_id, mine in line.items()]

@@ -1,5 +1,6 @@
 """Finds work that a crash dropped: what is claimed but does not move is woken again or named uncertain."""
 
+import logging
 from datetime import timedelta
 
 from django.db import transaction
@@ -12,10 +13,12 @@ from generations.providers import PROVIDERS
 from generations.providers.base import Failure, FailureClass
 from generations.queue import enqueue
 
+log = logging.getLogger("videoforge.sweep")
+
 UNSENT_AFTER = timedelta(seconds=15)  # claimed, but the job that sends it never ran
 UNANSWERED_AFTER = timedelta(seconds=55)  # longer than a create may take, shorter than a minute
 LEARN_EVERY, PRUNE_EVERY = 20.0, 600.0  # seconds; a bite of 1000 rows each time keeps up with any house
-MOST_MOVED = 50  # at a time
+MOST_MOVED = 50  # of a key at a time
 LOOK_AGAIN = timedelta(seconds=30)
 LOOK_AGAIN_AT_MOST = timedelta(hours=1)
 LISTED_FOR = timedelta(days=7)  # a late success may stand in a vendor's list for so long
@@ -26,16 +29,15 @@ REFRESH_AT_WORK, REFRESH_IDLE = timedelta(minutes=10), timedelta(hours=1)
 
 
 def sweep() -> None:
-    ask_for_pulse()
-    wake_unsent()
-    name_uncertain()
-    look_for_lost()
-    saving.wake_next()
-    saving.look_after()
-    move_waiting()
-    retest_keys()
-    refresh_figures()
-    now_and_then()
+    """All parts, each on its own: trouble in one must not leave the others undone."""
+    for part in (
+        ask_for_pulse, wake_unsent, name_uncertain, look_for_lost, saving.wake_next, saving.look_after, move_waiting,
+        retest_keys, refresh_figures, now_and_then,
+    ):  # fmt: skip
+        try:
+            part()
+        except Exception:
+            log.exception("sweep: %s", part.__name__)
 
 
 def now_and_then() -> None:
@@ -48,10 +50,14 @@ def now_and_then() -> None:
 
 def move_waiting() -> int:
     """Tasks that wait for a key which sends nothing go to another one of that vendor, where there is one that fits."""
-    stuck = ~Q(key__state=KeyState.ACTIVE) | ~Q(key__problem="")
-    waiting = Task.objects.filter(stuck, state=TaskState.WAITING).select_related("key").order_by("pk")
+    stuck = ~Q(state=KeyState.ACTIVE) | ~Q(problem="")
+    keys = ProviderKey.objects.filter(stuck, tasks__state=TaskState.WAITING).distinct()
+    return sum(_move_from(key) for key in keys)
+
+
+def _move_from(key: ProviderKey) -> int:
     moved = 0
-    for task in waiting[:MOST_MOVED]:
+    for task in Task.objects.filter(key=key, state=TaskState.WAITING).select_related("key").order_by("pk")[:MOST_MOVED]:
         other = dispatch.another_key(task)
         moved += bool(other and lifecycle.move_to_key(task, other))
     return moved
@@ -85,9 +91,7 @@ def look_for_lost() -> int:
     """Queue the search for creates whose answer was lost, ever more rarely, as long as the vendor lists them."""
     now = timezone.now()
     listing = [slug for slug, provider in PROVIDERS.items() if provider.can_list]
-    unclear = Q(task__state=TaskState.UNCERTAIN)
-    given_up = Q(task__state=TaskState.FAILED, task__failure_code=lifecycle.NOT_CREATED)
-    lost = Attempt.objects.filter(unclear | given_up, state=AttemptState.UNKNOWN, next_look_at__lte=now)
+    lost = Attempt.objects.filter(state=AttemptState.UNKNOWN, next_look_at__lte=now)
     lost = lost.filter(provider__in=listing, sent_at__gte=now - LISTED_FOR)
     for attempt in lost:
         pause = min(LOOK_AGAIN * 2 ** min(attempt.looks, 10), LOOK_AGAIN_AT_MOST)

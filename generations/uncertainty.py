@@ -7,11 +7,20 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from generations.models import Task, TaskEvent, TaskState
+from generations.models import (
+    FORGOTTEN_AFTER,
+    FORGOTTEN_AFTER_ERRORS,
+    Attempt,
+    AttemptState,
+    Task,
+    TaskEvent,
+    TaskState,
+)
 from generations.words import Text
 
 # A vendor that lists is searched by itself. Should no list ever come (a revoked key), a person may decide after all.
 LOOKS_ALONE = timedelta(days=1)
+ASKING_AT_MOST = timedelta(minutes=2)
 
 _HOW_LOST: dict[str, Text] = {
     "read_timeout": gettext_lazy("The request was sent; no answer came in time."),
@@ -52,6 +61,7 @@ _ANYWHERE = gettext_lazy("In the vendor's console, look for a task of that minut
 _REFUSED: dict[str, Text] = {
     "another_token": gettext_lazy("The vendor's task with this id carries another token: it is not this clip."),
     "remote_id_taken": gettext_lazy("Another clip of this house has this id."),
+    "not_taken": gettext_lazy("It could not be taken over: the clip was decided about meanwhile."),
 }
 
 
@@ -70,6 +80,13 @@ def where_to_look(task: Task) -> str:
     return str(_WHERE.get(task.provider, _ANYWHERE))
 
 
+def is_forgotten(task: Task) -> bool:
+    """Whether the vendor has had no good answer about a running task for so long that a person may end it."""
+    silent = task.poll_errors >= FORGOTTEN_AFTER_ERRORS and task.submitted_at is not None
+    running = task.state in (TaskState.QUEUED, TaskState.PROCESSING)
+    return bool(running and silent and task.submitted_at and timezone.now() - task.submitted_at > FORGOTTEN_AFTER)
+
+
 def looks_by_itself(task: Task) -> bool:
     """Whether the search in the vendor's list goes on: until it has ended, nobody has to decide."""
     attempt = task.attempt
@@ -78,6 +95,16 @@ def looks_by_itself(task: Task) -> bool:
     if attempt.next_look_at is None or attempt.sent_at is None:
         return False
     return timezone.now() - attempt.sent_at < LOOKS_ALONE
+
+
+def unclear_attempt(task: Task) -> Attempt | None:
+    """The last attempt of which nobody knows whether the vendor took it; also of a task that went on without it."""
+    return task.attempts.filter(state=AttemptState.UNKNOWN).select_related("key").order_by("-number").first()
+
+
+def is_being_asked(told: TaskEvent | None) -> bool:
+    """Whether the worker is still asking about an id that somebody named; a job can get lost, so not for ever."""
+    return told is not None and told.kind == "exists-said" and timezone.now() - told.at < ASKING_AT_MOST
 
 
 def word_of_id(task: Task) -> TaskEvent | None:

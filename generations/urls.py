@@ -30,6 +30,7 @@ urlpatterns = [
     path("tasks/<uuid:pk>/cancel/", tasks.task_cancel, name="task-cancel"),
     path("tasks/<uuid:pk>/ask/", tasks.task_ask, name="task-ask"),
     path("tasks/<uuid:pk>/decide/", decisions.task_decide, name="task-decide"),
+    path("tasks/<uuid:pk>/give-up/", decisions.task_give_up, name="task-give-up"),
     path("tasks/<uuid:pk>/case/", cases.task_case, name="task-case"),
     path("tasks/<uuid:pk>/download/", media.task_download, name="task-download"),
     path("tasks/<uuid:pk>/follow-up/<str:mode>/", experiments.task_follow_up, name="task-follow-up"),

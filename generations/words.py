@@ -167,6 +167,12 @@ _BY_CODE: dict[str, FailureWords] = {
         gettext_lazy("You can send it again."),
         "again",
     ),
+    "given_up": FailureWords(
+        gettext_lazy("Given up"),
+        gettext_lazy("The vendor did not know this clip any more. Whether it charged is not confirmed."),
+        gettext_lazy("Should it come after all, it is delivered here. You can also make it again."),
+        "again",
+    ),
     "no_public_address": FailureWords(
         gettext_lazy("The vendor could not be given the pictures"),
         gettext_lazy("It fetches them by an address, and VideoForge has none that it can reach. Nothing was sent."),
@@ -182,6 +188,7 @@ _OUR_REASONS: dict[str, Text] = {
     "no_remote_id": gettext_lazy("The vendor never named this task."),
     "worker_died": gettext_lazy("The worker stopped before the answer came."),
     "success_without_output": gettext_lazy("The vendor says success and never gave a link."),
+    "given_up": gettext_lazy("The vendor did not know this clip any more, so an administrator gave it up."),
 }
 EVENTS: dict[str, Text] = {
     "cancel-asked": gettext_lazy("Cancelling was asked for"),
@@ -192,6 +199,8 @@ EVENTS: dict[str, Text] = {
     "exists-refused": gettext_lazy("That id is not this clip's"),
     "not-created": gettext_lazy("The vendor has no trace of it"),
     "resent-at-risk": gettext_lazy("An administrator sends it again and accepts the risk"),
+    "made-twice": gettext_lazy("Sent twice, and both were made: the other one stands beside it"),
+    "given-up": gettext_lazy("An administrator gave it up: the vendor does not know it"),
     "late-success": gettext_lazy("The clip came after all"),
     "key-changed": gettext_lazy("Another key sends it"),
     "replaced": gettext_lazy("Changed before it was sent: another clip took its place"),

@@ -102,7 +102,7 @@ def test_dead_around_the_post_it_is_uncertain_and_never_sent_again(
 def test_dead_inside_the_commit_nothing_of_it_is_kept(attempt: Attempt, monkeypatch: pytest.MonkeyPatch) -> None:
     respx.post(CREATE).mock(side_effect=accepted)
     with monkeypatch.context() as patch:
-        patch.setattr("generations.lifecycle.sending._close_attempt", dies)
+        patch.setattr("generations.lifecycle.answers.ledger.reserve", dies)
         with pytest.raises(Death):
             dispatch.submit(attempt.pk)
     attempt.refresh_from_db()

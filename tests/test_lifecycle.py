@@ -175,7 +175,10 @@ class TestSubmit:
         (task,) = press(alice, key)
         attempt = lifecycle.claim(task)
         assert attempt is not None
-        assert lifecycle.lose_answer(attempt, Failure(FailureClass.AMBIGUOUS_SUBMIT, "read_timeout"))
+        lost = Failure(FailureClass.AMBIGUOUS_SUBMIT, "read_timeout")
+        assert not lifecycle.lose_answer(attempt, lost), "what was not sent cannot have lost its answer"
+        assert lifecycle.mark_sent(attempt, "d")
+        assert lifecycle.lose_answer(attempt, lost)
         attempt.refresh_from_db()
         assert attempt.state == AttemptState.UNKNOWN
         assert entries(task) == {EntryKind.RESERVE: Decimal(55)}

@@ -133,13 +133,13 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 # Background work -----------------------------------------------------------------------------------------
 # The queue only wakes people up: attempts, leases and next times are kept in our own tables, so django-q never
 # retries by itself (max_attempts, ack_failures) and keeps no results (save_limit -1 is four times faster).
-# Ten workers: two for the heartbeat and its standby, four that send, three that copy, one for all else.
+# Thirteen workers: two for the heartbeat and its standby, up to seven that send, three that copy, one for all else.
 # retry must exceed timeout * (ceil((queue_limit + 1) / workers) + 1) = 280 * 2 = 560.
 Q_CLUSTER = {
     "name": "videoforge",
     "label": "Job queue",
     "orm": "default",
-    "workers": 10,
+    "workers": 13,
     "queue_limit": 4,
     "bulk": 1,
     "timeout": 280,

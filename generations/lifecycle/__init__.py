@@ -5,11 +5,14 @@ ledger rows. Zero rows changed means that somebody was first: nothing else is wr
 called again with the same news, in any order, from any process.
 """
 
+from generations.lifecycle.answers import COMES_BACK, accept, lose_answer, may_exist, refuse
 from generations.lifecycle.copies import Kept, kept, lost
 from generations.lifecycle.decisions import (
+    GIVEN_UP,
     ask_now,
     exists,
     exists_refused,
+    give_up,
     move_to_key,
     not_made,
     resend,
@@ -17,10 +20,11 @@ from generations.lifecycle.decisions import (
 from generations.lifecycle.moves import MOVES, NOT_CREATED
 from generations.lifecycle.news import LINK_LIFETIME, observe
 from generations.lifecycle.press import AlreadySent, Cancelled, RequestIdTaken, cancel, cancel_answered, create
-from generations.lifecycle.sending import COMES_BACK, accept, claim, lose_answer, mark_sent, refuse
+from generations.lifecycle.sending import claim, mark_sent
 
 __all__ = [
     "COMES_BACK",
+    "GIVEN_UP",
     "LINK_LIFETIME",
     "MOVES",
     "NOT_CREATED",
@@ -36,10 +40,12 @@ __all__ = [
     "create",
     "exists",
     "exists_refused",
+    "give_up",
     "kept",
     "lose_answer",
     "lost",
     "mark_sent",
+    "may_exist",
     "move_to_key",
     "not_made",
     "observe",

@@ -7,11 +7,14 @@ from django.db import transaction
 from django.utils import timezone
 
 from generations import ledger
+from generations.lifecycle.answers import may_exist
 from generations.lifecycle.moves import NOT_CREATED, S, move, note
+from generations.lifecycle.news import LOOK_LATE
 from generations.models import Attempt, ProviderKey, Task, User
 from generations.providers.base import FailureClass
 from generations.queue import enqueue
 
+GIVEN_UP = "given_up"  # the failure code of a task that a person gave up
 ASK_AGAIN_AFTER = timedelta(seconds=10)  # pressed again within this time it is the same wish
 
 
@@ -24,12 +27,13 @@ def not_made(attempt: Attempt, actor: User | None = None) -> bool:
     if actor is None and attempt.callbacks.exists():
         return False  # a genuine callback proves that it exists: the list lags
     with transaction.atomic():
+        free = not may_exist(task, besides=attempt)
         if task.attempt_id != attempt.pk or not move(
             task,
             S.FAILED,
             only_from=[S.UNCERTAIN],
             actor=actor,
-            charge=Decimal(0),
+            charge=Decimal(0) if free else None,
             failure_class=FailureClass.PROVIDER_TRANSIENT,
             failure_code=NOT_CREATED,
             failure_text="",
@@ -38,7 +42,33 @@ def not_made(attempt: Attempt, actor: User | None = None) -> bool:
         ):
             return False
         note(task, "not-created", actor=actor)
-        ledger.release(task, "never made")
+        if free:
+            ledger.release(task, "never made")
+        return True
+
+
+def give_up(task: Task, actor: User) -> bool:
+    """A person says that the vendor does not know a running task any more. What it cost nobody said.
+
+    It is asked about now and then for some days: should the clip come after all, it is delivered.
+    """
+    now = timezone.now()
+    with transaction.atomic():
+        if not move(
+            task,
+            S.FAILED,
+            only_from=[S.QUEUED, S.PROCESSING],
+            actor=actor,
+            charge=None,
+            failure_class=FailureClass.PROVIDER_UNKNOWN,
+            failure_code=GIVEN_UP,
+            failure_text="",
+            finished_at=now,
+            next_poll_at=now + LOOK_LATE,
+            detail={"code": GIVEN_UP},
+        ):
+            return False
+        note(task, "given-up", actor=actor)
         return True
 
 

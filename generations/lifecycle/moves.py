@@ -15,7 +15,8 @@ log = logging.getLogger("videoforge.lifecycle")
 S = TaskState
 
 MOVES: Mapping[TaskState, frozenset[TaskState]] = {
-    S.WAITING: frozenset({S.SUBMITTING, S.FAILED, S.CANCELLED}),
+    # Queued: sent again by a person, and then the first answer came after all.
+    S.WAITING: frozenset({S.SUBMITTING, S.QUEUED, S.FAILED, S.CANCELLED}),
     S.SUBMITTING: frozenset({S.QUEUED, S.WAITING, S.FAILED, S.UNCERTAIN}),
     # Back to waiting only by a late but definite "no" to the one POST; never by a guess.
     S.UNCERTAIN: frozenset({S.QUEUED, S.WAITING, S.FAILED}),
@@ -24,9 +25,9 @@ MOVES: Mapping[TaskState, frozenset[TaskState]] = {
     S.ARCHIVING: frozenset({S.SUCCEEDED, S.LOST}),
     S.LOST: frozenset({S.ARCHIVING}),
     S.SUCCEEDED: frozenset(),
-    # A late success: the vendor made it after all. QUEUED only where we had held it for never made.
+    # A late success: the vendor made it after all. QUEUED where the answer to its create had been lost.
     S.FAILED: frozenset({S.QUEUED, S.ARCHIVING}),
-    S.CANCELLED: frozenset({S.ARCHIVING}),
+    S.CANCELLED: frozenset({S.QUEUED, S.ARCHIVING}),
 }
 
 

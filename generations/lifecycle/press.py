@@ -11,6 +11,7 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from generations import ledger
+from generations.lifecycle.answers import may_exist
 from generations.lifecycle.moves import S, move, note
 from generations.models import Asset, Batch, Creation, Prompt, ProviderKey, Task, TaskInput, User, Visibility
 from generations.providers import catalog
@@ -86,10 +87,20 @@ def create(
 
 
 def _take_back(task: Task, actor: User) -> None:
-    if not move(task, S.CANCELLED, only_from=[S.WAITING], actor=actor, charge=Decimal(0), finished_at=timezone.now()):
+    if not _call_off(task, actor, "replaced before it was sent"):
         raise AlreadySent
     note(task, "replaced", actor=actor)
-    ledger.release(task, "replaced before it was sent")
+
+
+def _call_off(task: Task, actor: User, why: str) -> bool:
+    """End what waits with us. Free, unless an earlier request of it, whose answer was lost, may have made one."""
+    free = not may_exist(task)
+    charge, now = Decimal(0) if free else None, timezone.now()
+    if not move(task, S.CANCELLED, only_from=[S.WAITING], actor=actor, charge=charge, finished_at=now):
+        return False
+    if free:
+        ledger.release(task, why)
+    return True
 
 
 def _first_press(request_id: UUID, owner: User) -> list[Task]:
@@ -151,6 +162,7 @@ class Cancelled(StrEnum):
     """What came of the wish to cancel."""
 
     FREE = "free"  # it was still with us: nothing was sent, nothing is charged
+    UNSURE = "unsure"  # with us again, after a request whose answer was lost: that one may be charged
     ASKED = "asked"  # the vendor is being asked; its answer arrives in the timeline
     TOO_LATE = "too late"
     CANNOT = "cannot"  # this vendor has no way to cancel: it goes on, and may be charged
@@ -159,9 +171,8 @@ class Cancelled(StrEnum):
 def cancel(task: Task, actor: User) -> Cancelled:
     """Cancel what is still ours at once; pass the wish on to a vendor that can cancel."""
     with transaction.atomic():
-        if move(task, S.CANCELLED, only_from=[S.WAITING], actor=actor, charge=Decimal(0), finished_at=timezone.now()):
-            ledger.release(task, "cancelled before it was sent")
-            return Cancelled.FREE
+        if _call_off(task, actor, "cancelled before it was sent"):
+            return Cancelled.FREE if task.charge is not None else Cancelled.UNSURE
         if task.is_open and task.state != S.ARCHIVING and not task.key.translator.can_cancel:
             return Cancelled.CANNOT
         if task.state != S.QUEUED:

@@ -9,6 +9,8 @@ from generations.models.prompts import Asset, AssetKind, Prompt, Visibility
 from generations.models.sharing import Audience, ShareLink
 from generations.models.system import Lease
 from generations.models.tasks import (
+    FORGOTTEN_AFTER,
+    FORGOTTEN_AFTER_ERRORS,
     Attempt,
     AttemptState,
     Batch,
@@ -21,6 +23,8 @@ from generations.models.tasks import (
 )
 
 __all__ = [
+    "FORGOTTEN_AFTER",
+    "FORGOTTEN_AFTER_ERRORS",
     "Asset",
     "AssetKind",
     "Attempt",

@@ -1,4 +1,5 @@
 import uuid
+from datetime import timedelta
 
 from django.conf import settings
 from django.db import models
@@ -26,6 +27,10 @@ UNIT_CHOICES = [
     (Unit.USD.value, "USD"),
     (Unit.CNY.value, "CNY"),
 ]
+
+
+# A running task about which its vendor gave no good answer for so long is taken for forgotten there.
+FORGOTTEN_AFTER, FORGOTTEN_AFTER_ERRORS = timedelta(hours=1), 10
 
 
 class TaskState(models.TextChoices):

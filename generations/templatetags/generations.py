@@ -75,6 +75,18 @@ def askable_by(task: Task, user: User) -> bool:
 
 
 @register.filter
+def is_forgotten(task: Task) -> bool:
+    """Running, and the vendor has given no good answer about it for an hour: an administrator may end it."""
+    return uncertainty.is_forgotten(task)
+
+
+@register.filter
+def may_exist(task: Task) -> bool:
+    """Whether an answer of its was lost, and nobody knows to this day what came of it."""
+    return task.state != TaskState.UNCERTAIN and uncertainty.unclear_attempt(task) is not None
+
+
+@register.filter
 def beyond_recall(task: Task) -> bool:
     """Sent to a vendor that has no way to cancel: it will be made, and may be charged."""
     sent = task.is_open and task.state not in (TaskState.WAITING, TaskState.ARCHIVING, TaskState.UNCERTAIN)

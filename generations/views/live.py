@@ -1,9 +1,10 @@
 """How an open page learns what changed: one poller, 204 while nothing did, changed cards out of band otherwise."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
+from zlib import crc32
 
 from django.contrib.auth.decorators import login_required
 from django.db.models import prefetch_related_objects
@@ -20,6 +21,7 @@ from generations.models import Task, TaskState, User
 from generations.views.frame import HtmxHttpRequest
 
 FRESH = timedelta(minutes=1)
+LISTS_WITH_WAITING = ("", "running")  # and with any cards that can still change
 NOTHING = UUID(int=0)  # older than every task: the page shows none
 
 
@@ -34,6 +36,7 @@ class Watch:
     oldest: UUID | None = None
     newest: UUID | None = None  # None: no upper edge
     pace: int | None = None  # seconds between polls; None waits for the page to be looked at again
+    line: str | None = None  # the places in line that it shows, in a word
     until: int | None = None  # when this pace is too quick, in seconds since 1970
 
     @classmethod
@@ -48,6 +51,7 @@ class Watch:
             cursor=_moment(data.get("v", "")),
             oldest=uuid_or_none(data.get("oldest", "")),
             newest=newest,
+            line=data.get("line"),
             until=int(until) if until.isdecimal() and len(until) <= 12 else None,
         )
 
@@ -62,8 +66,7 @@ class Watch:
         if self.oldest is not None and task.pk < self.oldest:
             return False
         words_found = all(word.lower() in task.prompt_text.lower() for word in self.search.split())
-        # Only the list of what runs, and the full one, hold cards that can still change.
-        return words_found and self.state in ("", "running")
+        return words_found and self.state in LISTS_WITH_WAITING
 
     def showing(self, tasks: list[Task]) -> "Watch":
         """The same watch, with its edges moved so far that it holds ``tasks`` too."""
@@ -109,13 +112,14 @@ def uuid_or_none(text: str) -> UUID | None:
 def live(request: HtmxHttpRequest) -> HttpResponse:
     watch = Watch.read(request.GET)
     newest = queries.newest_change(request.user, watch.scope)
-    if newest == watch.cursor and not watch.pace_is_over:
+    moved, line = _moved_in_line(request.user, watch, anew=newest != watch.cursor)
+    if newest == watch.cursor and not moved and not watch.pace_is_over:
         return unchanged(request)
     changed = queries.changed_since(request.user, watch.scope, watch.cursor) if newest != watch.cursor else []
     context = {
-        "watch": replace(watch, cursor=newest).at_pace(request.user),
+        "watch": replace(watch, cursor=newest, line=line).at_pace(request.user),
         "news": words.news([task for task in changed if _just_ended(task, request.user, watch.cursor)]),
-        **cards(_with_line(changed, request.user, watch)),
+        **cards(_to_show(changed, moved, watch)),
     }
     if watch.newest is not None and any(task.pk > watch.newest for task in changed):
         context["newer"] = _count_newer(request.user, watch)
@@ -142,14 +146,29 @@ def cards(tasks: list[Task]) -> dict[str, object]:
     }
 
 
-def _with_line(changed: list[Task], user: User, watch: Watch) -> list[Task]:
-    """The changed cards of the page, and those that wait: a task that left the line moved all behind it."""
-    held = [task for task in changed if watch.holds(task)]
-    if changed and watch.state in ("", "running"):
-        known = {task.pk for task in held}
-        running = queries.feed(user, scope=watch.scope, state="running", search=watch.search).tasks
-        held += [t for t in running if t.state == TaskState.WAITING and t.pk not in known and watch.holds(t)]
-    return held
+def _moved_in_line(user: User, watch: Watch, *, anew: bool) -> tuple[list[Task], str]:
+    """What waits and stands elsewhere in line than the page shows, and the word for the line as it is.
+
+    A page that shows none of them is asked no more than before: whoever joins the line is news by itself.
+    """
+    if watch.state not in LISTS_WITH_WAITING or not (anew or watch.line):
+        return [], watch.line or ""
+    waiting = list(queries.waiting_of(user, watch.scope).only("pk", "state", "key_id"))
+    line = line_word(waiting)
+    moved = waiting and watch.line is not None and line != watch.line
+    return (queries.with_relations(waiting) if moved else []), line
+
+
+def line_word(waiting: Iterable[Task]) -> str:
+    """Changes when the place in line of any of these changes: whoever leaves it moves all behind, and tells nobody."""
+    places = queries.places_in_line(waiting)
+    return f"{crc32(repr(sorted(places.items())).encode()):08x}" if places else ""
+
+
+def _to_show(changed: list[Task], waiting: list[Task], watch: Watch) -> list[Task]:
+    """The cards of the page that changed, and those that moved in line."""
+    known = {task.pk for task in changed}
+    return [task for task in (*changed, *(t for t in waiting if t.pk not in known)) if watch.holds(task)]
 
 
 def _just_ended(task: Task, user: User, cursor: datetime | None) -> bool:

@@ -23,12 +23,15 @@ from generations.forms.experiments import follow_ups
 from generations.lifecycle import Cancelled
 from generations.models import Task, TaskState, User
 from generations.views.frame import HtmxHttpRequest
-from generations.views.live import FRESH, Watch, cards, unchanged, uuid_or_none, varied
+from generations.views.live import FRESH, LISTS_WITH_WAITING, Watch, cards, line_word, unchanged, uuid_or_none, varied
 
 SCOPE_WORDS = ((queries.MINE, gettext_lazy("Mine")), (queries.TEAM, gettext_lazy("Team")))
 STATE_WORDS = (("", gettext_lazy("All")), ("running", gettext_lazy("Running")), ("failed", gettext_lazy("Failed")))
 CANCELLED_WORDS = {
     Cancelled.FREE: gettext_lazy("Cancelled before it was sent. Nothing is charged."),
+    Cancelled.UNSURE: gettext_lazy(
+        "Cancelled. An earlier request for it got no answer: if the vendor made that one, it is charged and delivered."
+    ),
     Cancelled.ASKED: gettext_lazy("The vendor was asked to cancel."),
     Cancelled.TOO_LATE: gettext_lazy("Too late to cancel: the clip is already being made."),
     Cancelled.CANNOT: gettext_lazy(
@@ -92,9 +95,10 @@ def feed_context(request: HtmxHttpRequest) -> dict[str, object]:
     before = uuid_or_none(request.GET.get("before", ""))
     cursor = asked.cursor if request.htmx and before else queries.newest_change(request.user, asked.scope)
     page = queries.feed(request.user, scope=asked.scope, state=asked.state, search=asked.search, before=before)
+    line = line_word(queries.waiting_of(request.user, asked.scope)) if asked.state in LISTS_WITH_WAITING else ""
     edges = asked if request.htmx and before else replace(asked, oldest=None, newest=None)
     return {
-        "watch": replace(edges.showing(page.tasks), cursor=cursor).at_pace(request.user),
+        "watch": replace(edges.showing(page.tasks), cursor=cursor, line=line).at_pace(request.user),
         "next_before": page.next_before,
         "scopes": SCOPE_WORDS,
         "states": STATE_WORDS,
@@ -217,7 +221,8 @@ def task_detail(request: HtmxHttpRequest, pk: UUID) -> HttpResponse:
 @cache_control(no_store=True)
 def task_live(request: HtmxHttpRequest, pk: UUID) -> HttpResponse:
     task = queries.get_task(request.user, pk)
-    if task.changed_at == Watch.read(request.GET).cursor:
+    watch = Watch.read(request.GET)
+    if task.changed_at == watch.cursor and watch.line in (None, line_word([task])):
         return unchanged(request)
     return varied(render(request, "generations/partials/task_news.html", detail_context(request, pk)))
 
@@ -233,6 +238,7 @@ def detail_context(request: HtmxHttpRequest, pk: UUID) -> dict[str, object]:
         "places": queries.places_in_line([task]),
         "expectations": pace.expectations([task]),
         "v": task.changed_at.isoformat(timespec="microseconds"),
+        "line": line_word([task]),
         "pace": 2 if timezone.now() - task.created_at < FRESH else 4,
         "follow_ups": follow_ups(request.user, task),
     }

@@ -11,7 +11,7 @@ from tests.house import PASSWORD
 
 from .house import ChaosHouse
 
-UNCLEAR = """SELECT t.id, t.provider, t.prompt_text, a.token FROM generations_task t
+UNCLEAR = """SELECT t.id, t.provider, t.prompt_text, a.token, a.id FROM generations_task t
     JOIN generations_attempt a ON a.id = t.attempt_id
     WHERE t.state = 'uncertain' AND a.state = 'unknown' ORDER BY t.id"""
 PATIENCE_S = 10.0
@@ -57,12 +57,14 @@ class Decider:
         token = self.http.cookies.get("csrftoken") or ""
         return self.http.post(path, data=fields, headers={"X-CSRFToken": token, "Referer": self.house.url})
 
-    def _decide(self, task: str, vendor: str, prompt: str, token: str, books: dict[str, dict[str, Any]]) -> None:
+    def _decide(
+        self, task: str, vendor: str, prompt: str, token: str, attempt: int, books: dict[str, dict[str, Any]]
+    ) -> None:
         found = self._made(vendor, prompt, token, books)
         if found and time.monotonic() < self.named.get(task, 0.0) + PATIENCE_S:
             return  # the vendor is being asked
         decision = "exists" if found else ("not-made", "resend")[self.turn % 2]
-        fields = {"decision": decision, "remote_id": found, "accept": "on"}
+        fields = {"decision": decision, "remote_id": found, "accept": "on", "attempt": str(attempt)}
         answer = self._post(f"/tasks/{uuid.UUID(task)}/decide/", fields)
         if answer.status_code == 302:
             self.turn += not found

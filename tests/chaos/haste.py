@@ -9,7 +9,7 @@ from pathlib import Path
 from django.apps import AppConfig
 
 SOONER: dict[tuple[str, str], object] = {
-    ("generations.lifecycle.sending", "FIRST_LOOK"): timedelta(seconds=5),
+    ("generations.lifecycle.answers", "FIRST_LOOK"): timedelta(seconds=5),
     ("generations.sweep", "LOOK_AGAIN"): timedelta(seconds=6),
     ("generations.sweep", "UNANSWERED_AFTER"): timedelta(seconds=25),  # longer than the vendors hang here
 }

@@ -14,7 +14,7 @@ from typing import Any
 
 import httpx
 
-from generations import saving
+from generations import incoming
 from tests.house import ROOT, House, is_running
 
 DISK_MB = 128
@@ -148,7 +148,7 @@ class ChaosHouse(House):
 
     def parts(self) -> list[str]:
         """Files of copies that are not whole yet."""
-        folder = self.data / "media" / saving.INCOMING
+        folder = self.data / "media" / incoming.INCOMING
         return sorted(file.name for file in folder.iterdir()) if folder.exists() else []
 
     def said(self, words: str) -> int:

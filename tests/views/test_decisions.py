@@ -34,6 +34,11 @@ def address(task: Task) -> str:
     return f"/tasks/{task.pk}/decide/"
 
 
+def about(task: Task, fields: dict[str, str]) -> dict[str, str]:
+    """The form of the page as it stands now: it names the attempt that it is about."""
+    return {"attempt": str(task.attempts.values_list("pk", flat=True).last()), **fields}
+
+
 Decide = Callable[..., HttpResponse]
 
 
@@ -127,7 +132,7 @@ def test_a_price_is_named_beside_the_risk(alice: User, desk: Client) -> None:
 def test_an_id_is_handed_to_the_worker_once(alice: User, admin: User, desk: Client) -> None:
     task = unclear(alice)
     for _press in range(2):
-        answer = desk.post(address(task), {"decision": "exists", "remote_id": " 99.a:b_c-1 "})
+        answer = desk.post(address(task), about(task, {"decision": "exists", "remote_id": " 99.a:b_c-1 "}))
         assert (answer.status_code, answer["Location"]) == (302, address(task))
     [event] = task.events.filter(kind="exists-said")
     assert (event.actor, event.detail) == (admin, {"remote_id": "99.a:b_c-1"})
@@ -141,7 +146,7 @@ def test_an_id_is_handed_to_the_worker_once(alice: User, admin: User, desk: Clie
 @pytest.mark.parametrize("remote_id", ["", "  ", "a b", "a/b", "é", "x" * 121, "a\nb", "<i>"])
 def test_what_cannot_be_an_id_is_refused_at_the_field(alice: User, desk: Client, remote_id: str) -> None:
     task = unclear(alice)
-    answer = desk.post(address(task), {"decision": "exists", "remote_id": remote_id})
+    answer = desk.post(address(task), about(task, {"decision": "exists", "remote_id": remote_id}))
     assert answer.status_code == 422
     assert 'id="error-remote_id"' in text(answer)
     assert not jobs()
@@ -152,7 +157,7 @@ def test_an_id_that_another_clip_has_is_refused(alice: User, desk: Client) -> No
     make_task(
         alice, key=make_key("Other", secret="another-secret-77", provider="vtrix"), state="queued", remote_id="r-1"
     )
-    answer = desk.post(address(task), {"decision": "exists", "remote_id": "r-1"})
+    answer = desk.post(address(task), about(task, {"decision": "exists", "remote_id": "r-1"}))
     assert answer.status_code == 422
     assert "Another clip of this house has this id already." in text(answer)
 
@@ -160,7 +165,7 @@ def test_an_id_that_another_clip_has_is_refused(alice: User, desk: Client) -> No
 def test_a_refused_id_is_said_and_another_may_be_tried(alice: User, admin: User, desk: Client) -> None:
     task = unclear(alice)
     assert task.attempt
-    desk.post(address(task), {"decision": "exists", "remote_id": "r-1"})
+    desk.post(address(task), about(task, {"decision": "exists", "remote_id": "r-1"}))
     seen = text(desk.get(address(task)))
     version = seen.partition("decide/?v=")[2].partition('"')[0]
     assert desk.get(address(task), {"v": version}, headers=htmx()).status_code == 204
@@ -170,13 +175,13 @@ def test_a_refused_id_is_said_and_another_may_be_tried(alice: User, admin: User,
     assert 'id="outcome" hx-swap-oob="true"' in news
     assert 'id="remote_id"' not in news, "what somebody types meanwhile stays"
     assert "hx-trigger" not in news.partition("</div>")[0], "nothing more is awaited"
-    desk.post(address(task), {"decision": "exists", "remote_id": "r-1"})
+    desk.post(address(task), about(task, {"decision": "exists", "remote_id": "r-1"}))
     assert task.events.filter(kind="exists-said").count() == 2
 
 
 def test_when_it_is_found_the_page_says_so(alice: User, desk: Client) -> None:
     task = unclear(alice)
-    desk.post(address(task), {"decision": "exists", "remote_id": "r-1"})
+    desk.post(address(task), about(task, {"decision": "exists", "remote_id": "r-1"}))
     Task.objects.update(state="queued")
     news = text(desk.get(address(task), {"v": "old"}, headers=htmx()))
     assert 'id="decision" hx-swap-oob="true"' in news
@@ -188,7 +193,7 @@ def test_when_it_is_found_the_page_says_so(alice: User, desk: Client) -> None:
 
 def test_not_made_fails_it_free_of_charge(alice: User, desk: Client) -> None:
     task = unclear(alice)
-    answer = desk.post(address(task), {"decision": "not-made"})
+    answer = desk.post(address(task), about(task, {"decision": "not-made"}))
     assert (answer.status_code, answer["Location"]) == (302, f"/tasks/{task.pk}/")
     task.refresh_from_db()
     assert (task.state, task.failure_code, task.charge) == ("failed", "not_created", 0)
@@ -201,11 +206,11 @@ def test_not_made_fails_it_free_of_charge(alice: User, desk: Client) -> None:
 
 def test_sending_again_needs_the_tick(alice: User, desk: Client) -> None:
     task = unclear(alice)
-    answer = desk.post(address(task), {"decision": "resend"})
+    answer = desk.post(address(task), about(task, {"decision": "resend"}))
     assert answer.status_code == 422
     assert "Tick the box first" in text(answer)
     assert Task.objects.get().state == "uncertain"
-    assert desk.post(address(task), {"decision": "resend", "accept": "on"}).status_code == 302
+    assert desk.post(address(task), about(task, {"decision": "resend", "accept": "on"})).status_code == 302
     assert Task.objects.get().state == "waiting"
     assert task.events.filter(kind="resent-at-risk").count() == 1
 
@@ -213,9 +218,9 @@ def test_sending_again_needs_the_tick(alice: User, desk: Client) -> None:
 @pytest.mark.parametrize("fields", [{"decision": "not-made"}, {"decision": "resend", "accept": "on"}])
 def test_pressed_twice_it_happens_once(alice: User, desk: Client, fields: dict[str, str]) -> None:
     task = unclear(alice)
-    desk.post(address(task), fields)
+    desk.post(address(task), about(task, fields))
     after = Task.objects.get().state
-    again = desk.post(address(task), fields)
+    again = desk.post(address(task), about(task, fields))
     assert again.status_code == 409
     assert "Nothing was changed: this clip is not unclear any more." in text(again)
     assert Task.objects.get().state == after
@@ -227,7 +232,7 @@ def test_pressed_twice_it_happens_once(alice: User, desk: Client, fields: dict[s
 def test_what_is_not_unclear_is_left_alone(alice: User, desk: Client, state: str, decision: str) -> None:
     task = make_task(alice, key=make_key(provider="vtrix"), state=state)
     assert "there is nothing to decide" in text(desk.get(address(task)))
-    answer = desk.post(address(task), {"decision": decision, "remote_id": "r-1", "accept": "on"})
+    answer = desk.post(address(task), about(task, {"decision": decision, "remote_id": "r-1", "accept": "on"}))
     assert answer.status_code == 409
     assert Task.objects.get().state == state
     assert not jobs()
@@ -237,7 +242,7 @@ def test_what_is_not_unclear_is_left_alone(alice: User, desk: Client, state: str
 @pytest.mark.parametrize("decision", ["", "maybe"])
 def test_other_words_decide_nothing(alice: User, desk: Client, decision: str) -> None:
     task = unclear(alice)
-    assert desk.post(address(task), {"decision": decision}).status_code == 422
+    assert desk.post(address(task), about(task, {"decision": decision})).status_code == 422
     assert Task.objects.get().state == "uncertain"
 
 
@@ -258,7 +263,7 @@ def test_while_the_vendors_list_is_searched_nobody_decides(alice: User, desk: Cl
     assert "Looked 3 times." in html
     assert "A complete list of" not in html
     assert 'name="decision"' not in html
-    answer = desk.post(address(task), {"decision": "resend", "accept": "on"})
+    answer = desk.post(address(task), about(task, {"decision": "resend", "accept": "on"}))
     assert answer.status_code == 409
     assert "still being searched" in text(answer)
     assert Task.objects.get().state == "uncertain"
@@ -272,7 +277,7 @@ def test_while_the_vendors_list_is_searched_nobody_decides(alice: User, desk: Cl
 def test_when_the_search_has_ended_the_buttons_are_there(alice: User, desk: Client, ended: dict[str, Any]) -> None:
     task = searched(alice, **ended)
     assert text(desk.get(address(task))).count('name="decision"') == 3
-    assert desk.post(address(task), {"decision": "not-made"}).status_code == 302
+    assert desk.post(address(task), about(task, {"decision": "not-made"})).status_code == 302
 
 
 def test_found_by_itself_it_goes_on(alice: User, desk: Client) -> None:

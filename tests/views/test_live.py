@@ -1,4 +1,6 @@
+import re
 from datetime import timedelta
+from html import unescape as html_unescape
 
 import pytest
 from django.test import Client
@@ -23,6 +25,13 @@ def change(task: Task, **fields: object) -> None:
 def poll(user: User, **query: object) -> tuple[int, str]:
     response = signed_in(user).get("/live/", query, headers=htmx())
     return response.status_code, response.content.decode()
+
+
+def shown_line(user: User) -> str:
+    """The word for the line that a fresh page has."""
+    found = re.search(r'name="line" value="([0-9a-f]*)"', signed_in(user).get("/").content.decode())
+    assert found
+    return found[1]
 
 
 def test_nothing_new_is_204_in_one_query_of_ours(
@@ -104,10 +113,23 @@ def test_only_cards_that_the_page_holds_are_sent(alice: User, key: ProviderKey) 
 
 def test_those_that_wait_are_sent_again_when_the_line_moved(alice: User, key: ProviderKey) -> None:
     first, second = make_task(alice), make_task(alice)
-    before = cursor(second)
+    before, line = cursor(second), shown_line(alice)
+    assert poll(alice, v=before, line=line, oldest=first.pk, newest=second.pk)[0] == 204
     change(first, state="submitting")
-    html = poll(alice, v=before, oldest=first.pk, newest=second.pk)[1]
+    html = poll(alice, v=before, line=line, oldest=first.pk, newest=second.pk)[1]
     assert "1st in line" in html
+
+
+def test_a_colleague_who_leaves_the_line_moves_those_behind(alice: User, bob: User, key: ProviderKey) -> None:
+    theirs, mine = make_task(bob), make_task(alice)
+    before, line = cursor(mine), shown_line(alice)
+    page = signed_in(alice).get(f"/tasks/{mine.pk}/").content.decode()
+    address = html_unescape(re.search(rf'hx-get="(/tasks/{mine.pk}/live/[^"]*)"', page)[1])  # type: ignore[index]
+    assert signed_in(alice).get(address, headers=htmx()).status_code == 204
+    change(theirs, state="cancelled")
+    status, html = poll(alice, v=before, line=line, oldest=mine.pk, newest=mine.pk)
+    assert (status, "1st in line" in html) == (200, True)
+    assert signed_in(alice).get(address, headers=htmx()).status_code == 200
 
 
 def test_the_pace_is_the_servers_choice(alice: User, bob: User, key: ProviderKey) -> None:

@@ -1,4 +1,4 @@
-"""Our copy of each creation: who copies it now, when to try again, what to do when its link is dead.
+"""Our copy of each creation: who copies it now, and when to try again. ``links`` says when to ask for another link.
 
 At most MOST_COPIES are made at a time, one place of them only for creations that were never tried: however many slow
 or stalled sources there are, a new clip waits a minute, not an hour. A slow copy that others wait for gives its place
@@ -11,18 +11,16 @@ import time
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
-from uuid import UUID
 
-from django.conf import settings
 from django.core.files.base import ContentFile
 from django.core.files.storage import Storage, default_storage
 from django.db import DatabaseError, transaction
 from django.db.models import Count, Q, QuerySet
 from django.utils import timezone
 
-from generations import archive, evidence, leases, lifecycle, polling
+from generations import archive, evidence, incoming, leases, lifecycle, links
 from generations.models import Creation, CreationState, Lease, Task
-from generations.providers.base import CallKind, FailureClass, Output, ProviderError
+from generations.providers.base import CallKind
 from generations.queue import enqueue
 
 log = logging.getLogger("videoforge.saving")
@@ -37,13 +35,12 @@ COVER_TURN = 30.0
 WAKE_AGAIN = timedelta(seconds=20)
 TRY_AGAIN = timedelta(seconds=5)  # doubled with every try, up to:
 TRY_AGAIN_AT_MOST = timedelta(minutes=5)
-TRY_AGAIN_LATE = timedelta(hours=1)  # when the time is up
+TRY_AGAIN_LATE = timedelta(hours=1)  # when the time is up, or trying often has not helped
+NOT_AT_ALL = timedelta(0)
 MOST_TRIES = 30_000  # what the column holds
-HOPE = timedelta(hours=1)  # past the deadline a link can still work, and a vendor can still give a new one
-PATIENCE = timedelta(days=7)  # with a vendor that does not answer when it is asked for one
 AT_RISK = timedelta(hours=4)  # before the deadline
+JUST_MADE = timedelta(minutes=2)  # a link that lives for an hour is no risk while its first copy is being made
 LOOK_AFTER_EVERY = 60.0  # seconds
-INCOMING = ".incoming"  # below the media; views open files that a row names, never this folder
 
 
 def save(creation_id: str) -> None:
@@ -76,16 +73,20 @@ def idle() -> QuerySet[Creation]:
 
 
 def at_risk() -> QuerySet[Creation]:
-    """What has no copy yet although its link dies within hours, or should be dead by now."""
-    soon = timezone.now() + AT_RISK
-    return Creation.objects.filter(state=CreationState.PENDING, deadline__lt=soon).order_by("deadline", "pk")
+    """What has no copy yet although its link dies within hours, should be dead by now, or is ever signed anew."""
+    now = timezone.now()
+    pending = Creation.objects.filter(state=CreationState.PENDING).order_by("deadline", "pk")
+    old = now - lifecycle.LINK_LIFETIME
+    made_long_ago = Q(task__made_at__lt=old) | Q(task__made_at=None, created_at__lt=old)
+    risky = pending.filter(Q(deadline__lt=now + AT_RISK) | made_long_ago)
+    return risky.exclude(tries=0, task__made_at__gt=now - JUST_MADE)
 
 
 def look_after() -> None:
     """Once a minute: raise the alarm for copies at risk, and clear away what no copy needs any more."""
     if leases.seize("saving", "sweep", LOOK_AFTER_EVERY):
         _raise_alarm()
-        _clear_leftovers()
+        incoming.clear_leftovers()
 
 
 # --- Who copies ---------------------------------------------------------------------------------------------
@@ -117,6 +118,10 @@ class _LostClaim(Exception):
 
 class _TurnOver(Exception):
     """A slow copy has had its time, and others wait."""
+
+
+class _RefusedAgain(archive.NotAClip):
+    """The same file came before, and was no clip then."""
 
 
 class _Claim:
@@ -176,28 +181,19 @@ def _attend(claim: _Claim) -> None:
 def _save(claim: _Claim) -> None:
     creation = claim.creation
     try:
-        with archive.hold(_incoming() / f"{creation.pk}.part") as part:
+        with archive.hold(incoming.part_of(creation)) as part:
             lifecycle.kept(creation, _copy(claim, part))
-            _clear(str(creation.pk))
+            incoming.clear(str(creation.pk))
     except archive.LinkDead as error:
-        _ask_anew(claim, str(error), dead=True)
+        _source_failed(claim, str(error), dead=True)
+    except _RefusedAgain as error:
+        _source_failed(claim, str(error), least=TRY_AGAIN_LATE)
     except archive.NotAClip as error:
-        _ask_anew(claim, str(error), dead=False)
-    except archive.CopyError as error:
+        _source_failed(claim, str(error))
+    except archive.CopyFailed as error:
+        _source_failed(claim, str(error), ask=links.worth_asking(creation, timezone.now()))
+    except archive.CopyError as error:  # our own trouble
         _try_later(claim, str(error))
-
-
-def _incoming() -> Path:
-    """On the same disk as the media, so that giving a finished file its name is a rename."""
-    try:
-        return Path(default_storage.path(INCOMING))
-    except NotImplementedError:  # an object store
-        return Path(settings.VIDEOFORGE_DATA) / "incoming"
-
-
-def _clear(creation_id: str) -> None:
-    for file in _incoming().glob(f"{creation_id}.*"):
-        file.unlink(missing_ok=True)
 
 
 def _copy(claim: _Claim, part: archive.Part) -> lifecycle.Kept:
@@ -207,11 +203,10 @@ def _copy(claim: _Claim, part: archive.Part) -> lifecycle.Kept:
     poster = _cover(claim, part.path.with_suffix(".cover"))
     try:
         copied = _download(creation, "clip", creation.source_url, part, claim, archive.MAX_CLIP_BYTES)
-        facts = archive.probe(part.path)
-        poster = poster or archive.still(part.path)
     except archive.NotAClip:
         part.discard()
         raise
+    facts, poster = _look_at(creation, part, copied, poster)
     claim.renew()
     day = f"{creation.created_at:%Y/%m/%d}"
     poster_name = _store_poster(default_storage, f"posters/{day}/{creation.pk}.jpg", poster)
@@ -228,6 +223,19 @@ def _copy(claim: _Claim, part: archive.Part) -> lifecycle.Kept:
         fps=facts.fps,
         has_audio=facts.has_audio,
     )
+
+
+def _look_at(
+    creation: Creation, part: archive.Part, copied: archive.Copied, poster: bytes | None
+) -> tuple[archive.Facts, bytes]:
+    """What the clip is, and a poster of it where there is none."""
+    try:
+        return archive.probe(part.path), poster or archive.still(part.path)
+    except archive.NotAClip as error:
+        log.warning("creation %s: %s of %s bytes, sha256 %s", creation.pk, error, copied.size, copied.sha256)
+        if incoming.set_aside(part, creation, copied.sha256):
+            raise _RefusedAgain(str(error)) from None
+        raise
 
 
 def _cover(claim: _Claim, path: Path) -> bytes | None:
@@ -290,102 +298,70 @@ def _store_poster(storage: Storage, name: str, content: bytes) -> str:
         storage.delete(name)  # of an earlier try that stopped between the two files
         return storage.save(name, ContentFile(content))
     except OSError as error:
-        raise archive.CopyFailed(f"The poster could not be stored ({error.strerror or error}).") from None
+        raise archive.NotWritten(f"The poster could not be stored ({error.strerror or error}).") from None
 
 
 # --- When it did not work -----------------------------------------------------------------------------------
 
 
-def _try_later(claim: _Claim, why: str) -> None:
+def _try_later(claim: _Claim, why: str, *, slow: bool = False, least: timedelta = NOT_AT_ALL) -> None:
     log.warning("creation %s: %s", claim.creation.pk, why)
-    claim.give_back(why, _delay(claim.creation, timezone.now()))
+    claim.give_back(why, max(least, _delay(claim.creation, timezone.now(), slow=slow)))
 
 
-def _delay(creation: Creation, now: datetime) -> timedelta:
+def _delay(creation: Creation, now: datetime, *, slow: bool = False) -> timedelta:
     """Longer with every try, but never so long that the deadline passes unused."""
     left = creation.deadline - now
-    longest = TRY_AGAIN_AT_MOST if left > -HOPE else TRY_AGAIN_LATE
+    longest = TRY_AGAIN_LATE if slow or left <= -links.HOPE else TRY_AGAIN_AT_MOST
     delay = min(TRY_AGAIN * 2.0 ** min(creation.tries, 10), longest)
     return min(delay, max(TRY_AGAIN, left / 2)) if left > timedelta(0) else delay
 
 
-def _ask_anew(claim: _Claim, why: str, *, dead: bool) -> None:
-    """Ask the vendor for a fresh link.
-
-    The result is lost only when the link is dead, the vendor has no other, and the time is up. A vendor that does
-    not answer has not said that it has none.
-    """
-    creation, now, fresh, hope = claim.creation, timezone.now(), None, HOPE
-    try:
-        fresh = _fresh_output(creation)
-    except ProviderError as error:
-        log.warning("creation %s: no fresh link: %s", creation.pk, error.failure.code)
-        why, hope = f"{why} Asked for a new one, the vendor does not answer.", PATIENCE
+def _source_failed(
+    claim: _Claim, why: str, *, dead: bool = False, ask: bool = True, least: timedelta = NOT_AT_ALL
+) -> None:
+    """Try again later, ``least`` at the earliest, with a fresh link where the vendor has one; or give up."""
+    creation, now = claim.creation, timezone.now()
+    slow = links.is_old(creation, now, lifecycle.LINK_LIFETIME)
+    floor = links.floor_left(creation, now) if ask else NOT_AT_ALL
+    if floor or not ask:
+        _try_later(claim, why, slow=slow, least=max(least, floor))
+        return
     claim.renew()
-    if fresh is not None:
-        _take_fresh(creation, fresh, now)
-        _try_later(claim, f"{why} The vendor gave a new one.")
-    elif dead and now >= creation.deadline + hope:
+    reply = links.ask(creation, now)
+    claim.renew()
+    why = f"{why}{reply.said}"
+    if links.is_gone(creation, reply, now, dead=dead):
         lifecycle.lost(creation, why)
+    elif reply.fresh is None:
+        _try_later(claim, why, slow=slow, least=max(least, links.floor(creation)))
     else:
-        _try_later(claim, why)
-
-
-def _fresh_output(creation: Creation) -> Output | None:
-    """What the vendor says of this output now, if the link is another one. Raises ProviderError: it said nothing."""
-    try:
-        snapshot = polling.fetch_snapshot(creation.task)
-    except ProviderError as error:
-        if error.failure.cls == FailureClass.NOT_FOUND:
-            return None
-        raise
-    fresh = next((output for output in snapshot.outputs if output.position == creation.position), None)
-    return fresh if fresh is not None and fresh.url and fresh.url != creation.source_url else None
-
-
-def _take_fresh(creation: Creation, fresh: Output, now: datetime) -> None:
-    """What was copied so far stays: whether it goes on from there is decided by the file, not by its address."""
-    creation.deadline = fresh.expires_at or now + lifecycle.LINK_LIFETIME
-    Creation.objects.filter(pk=creation.pk).update(
-        source_url=fresh.url, cover_url=fresh.cover_url, deadline=creation.deadline
-    )
+        links.take(creation, reply.fresh, now)
+        if reply.again or least:
+            _try_later(claim, why, slow=True, least=least)
+        else:  # a link that died of age has a successor as good as new
+            claim.give_back(why, TRY_AGAIN)
 
 
 # --- Once a minute ------------------------------------------------------------------------------------------
 
 
 def _raise_alarm() -> None:
-    """One line for each creation and deadline: a link that was renewed can come into danger anew."""
-    risky = {f"at-risk-{each.pk.hex}-{each.deadline:%y%m%d%H%M}": each for each in at_risk()}
+    """One line for each creation and deadline: a link that was renewed can come into danger anew.
+
+    Links that are signed anew for days are told once a day.
+    """
+    soon = timezone.now() + AT_RISK
+    risky = {}
+    for each in at_risk():
+        when = f"{each.deadline:%y%m%d%H%M}" if each.deadline < soon else f"{timezone.now():%y%m%d}"
+        risky[f"at-risk-{each.pk.hex}-{when}"] = each
     known = set(Lease.objects.filter(key__in=list(risky)).values_list("key", flat=True))
     for key, creation in risky.items():
-        if key not in known and leases.seize(key, "alarm", PATIENCE.total_seconds()):
+        if key not in known and leases.seize(key, "alarm", links.PATIENCE.total_seconds()):
             log.error(
                 "creation %s of task %s is not copied yet, and its link dies at %s: %s",
                 *(creation.pk, creation.task_id, creation.deadline.isoformat(timespec="minutes")),
                 creation.last_error or "no copy was tried",
             )
     Lease.objects.filter(key__startswith="at-risk-", until__lt=timezone.now()).delete()
-
-
-def _clear_leftovers() -> None:
-    """Parts of creations that need no copy any more; one that is being written is left alone."""
-    try:
-        found = {file.name.partition(".")[0] for file in _incoming().iterdir()}
-    except FileNotFoundError:
-        return
-    ids = {name for name in found if _is_id(name)}
-    wanted = Creation.objects.filter(state=CreationState.PENDING, pk__in=list(ids)).values_list("pk", flat=True)
-    for name in ids - {str(pk) for pk in wanted}:
-        try:
-            with archive.hold(_incoming() / f"{name}.part"):
-                _clear(name)
-        except archive.CopyError as error:
-            log.info("left over from creation %s: %s", name, error)
-
-
-def _is_id(name: str) -> bool:
-    try:
-        return str(UUID(name)) == name
-    except ValueError:
-        return False

@@ -558,7 +558,7 @@ def test_a_vendor_that_gives_no_other_link_has_none(alice: User, monkeypatch: py
 
 
 @pytest.mark.parametrize("answer", [says(500, b"busy"), says(200, b"<html>")], ids=["500", "html"])
-def test_a_link_that_is_not_dead_is_never_given_up(
+def test_a_link_that_is_not_dead_is_not_given_up_at_once(
     alice: User, monkeypatch: pytest.MonkeyPatch, answer: Answering
 ) -> None:
     monkeypatch.setattr(

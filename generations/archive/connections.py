@@ -103,7 +103,7 @@ class _Opening:
         _OPENING.set(self)
         try:
             answer = self._open()
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001  # raised again where it is waited for
             if self.answer.set_running_or_notify_cancel():
                 self.answer.set_exception(error)
             return

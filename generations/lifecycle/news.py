@@ -21,6 +21,7 @@ RUNNING = (S.QUEUED, S.PROCESSING)
 LATE = (S.FAILED, S.CANCELLED, S.LOST)  # we, or the vendor, had said that it is over
 LOOK_LATE = timedelta(hours=1)  # how often the vendor is asked about what we gave up
 LINK_LIFETIME = timedelta(hours=24)  # where a link does not say how long it lives
+BELIEVED = timedelta(days=30)  # back and ahead: a deadline out of all time would never warn, or lose the result at once
 
 
 def observe(task: Task, snapshot: Snapshot) -> bool:
@@ -69,18 +70,12 @@ def _progress(task: Task, snapshot: Snapshot) -> bool:
 
 def _succeed(task: Task, snapshot: Snapshot) -> bool:
     with transaction.atomic():
-        charge = in_unit(task, snapshot.charge)
-        now = timezone.now()
-        said: dict[str, Any] = {
-            "progress": 100,
-            "charge": charge,
-            "next_poll_at": None,
-            "made_at": now,
-            "finished_at": None,
-        }
-        late = task.state in (S.FAILED, S.CANCELLED, S.LOST)
-        if late and not snapshot.outputs:
+        wanted = _wanted(task, snapshot.outputs)
+        if not wanted:  # nobody would ever end the copying
             return False
+        charge, now, late = in_unit(task, snapshot.charge), timezone.now(), task.state in LATE
+        said: dict[str, Any] = {"progress": 100, "charge": charge, "made_at": now}
+        said |= {"next_poll_at": None, "finished_at": None}
         if late:
             said |= {"failure_class": "", "failure_code": "", "failure_text": ""}
         if not move(task, S.ARCHIVING, only_from=LATE if late else RUNNING, **said):
@@ -88,49 +83,45 @@ def _succeed(task: Task, snapshot: Snapshot) -> bool:
         if late:
             log.warning("task %s: a late success", task.pk)
             note(task, "late-success")
-        expect(task, snapshot.outputs, now)
+        for output in wanted:
+            _expect(task, output, now)
         _book(task, charge)
         return True
 
 
-def expect(task: Task, outputs: Sequence[Output], now: datetime) -> None:
-    """Have these outputs copied; one whose copy was lost gets its new link and another chance."""
+def _wanted(task: Task, outputs: Sequence[Output]) -> list[Output]:
+    """What is to be copied: outputs that are new, and lost ones with another link than the one that failed."""
     known = {creation.position: creation for creation in task.creations.all()}
-    for output in outputs:
+
+    def is_wanted(output: Output) -> bool:
         creation = known.get(output.position)
         if creation is None:
-            creation = _expect(task, output, now)
-        elif not _renew(creation, output, now):
-            continue
-        enqueue("archive", creation.pk)
+            return True
+        return creation.state == CreationState.LOST and creation.source_url != output.url
+
+    return [output for output in outputs if is_wanted(output)]
 
 
-def _renew(creation: Creation, output: Output, now: datetime) -> bool:
-    return bool(
-        Creation.objects.filter(pk=creation.pk, state=CreationState.LOST).update(
-            state=CreationState.PENDING,
-            source_url=output.url,
-            cover_url=output.cover_url,
-            deadline=output.expires_at or now + LINK_LIFETIME,
-            next_try_at=now + FIRST_COPY,
-            tries=0,
-            last_error="",
-            claimed_until=None,
-        )
+def _expect(task: Task, output: Output, now: datetime) -> None:
+    """Have this output copied; one whose copy was lost gets its new link and another chance."""
+    link: dict[str, Any] = {
+        "source_url": output.url,
+        "cover_url": output.cover_url,
+        "deadline": deadline_of(output, now),
+        "next_try_at": now + FIRST_COPY,
+    }
+    again = {"state": CreationState.PENDING, "tries": 0, "last_error": "", "claimed_until": None}
+    first = {"remote_id": output.remote_id, "watermarked": output.watermarked}
+    creation, _ = Creation.objects.update_or_create(
+        task=task, position=output.position, defaults={**link, **again}, create_defaults={**link, **first}
     )
+    enqueue("archive", creation.pk)
 
 
-def _expect(task: Task, output: Output, now: datetime) -> Creation:
-    return Creation.objects.create(
-        task=task,
-        position=output.position,
-        remote_id=output.remote_id,
-        watermarked=output.watermarked,
-        source_url=output.url,
-        cover_url=output.cover_url,
-        deadline=output.expires_at or now + LINK_LIFETIME,
-        next_try_at=now + FIRST_COPY,
-    )
+def deadline_of(output: Output, now: datetime) -> datetime:
+    """When the link of this output dies, as far as what it says of itself can be believed."""
+    told = output.expires_at
+    return told if told and abs(told - now) <= BELIEVED else now + LINK_LIFETIME
 
 
 def _end(task: Task, state: TaskState, snapshot: Snapshot) -> bool:

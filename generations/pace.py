@@ -5,7 +5,7 @@ Seconds from sending to the vendor's success: the tenth, the middle and the nine
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from django.utils import timezone
@@ -24,6 +24,9 @@ MOST_BETWEEN = 60.0
 # Longer than a clip takes: on the administrators' list and asked about slowly, but never failed by us.
 OVERDUE, OFF_PEAK_OVERDUE = timedelta(minutes=45), timedelta(hours=49)
 REST_SHARE = 4  # looks in what is expected to be left
+# Unseen for so long, and for so much of its time: then our own pause is what we would measure. Looks as planned are
+# a minute apart, or ten where a task is overdue, so that no kind is learned from its slow or quick tasks alone.
+UNSEEN, UNSEEN_SHARE = 120.0, 0.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +83,10 @@ def _learn(kind: Kind) -> bool:
     made = Task.objects.filter(provider=provider, model=model, mode=mode, off_peak=False, made_at__isnull=False)
     if resolution or duration:
         made = made.filter(resolution=resolution, duration=duration)
-    times = made.filter(submitted_at__isnull=False).order_by("-made_at").values_list("submitted_at", "made_at")[:LATEST]
-    took = sorted(max(0.0, (end - start).total_seconds()) for start, end in times if start and end)
+    # What came after it was over was noticed whenever somebody happened to ask.
+    made = made.filter(submitted_at__isnull=False).exclude(events__kind="late-success").order_by("-made_at")
+    times = made.values_list("submitted_at", "last_polled_at", "made_at")[:LATEST]
+    took = sorted(seconds for each in times if (seconds := _measured(*each)) is not None)
     if not took:
         return False
     figures = {"p10": share(took, 0.1), "p50": share(took, 0.5), "p90": share(took, 0.9)}
@@ -90,6 +95,22 @@ def _learn(kind: Kind) -> bool:
         defaults={**figures, "clips": len(took), "learned_at": timezone.now()},
     )  # fmt: skip
     return True
+
+
+def _measured(sent: datetime | None, seen: datetime | None, made: datetime | None) -> float | None:
+    """How long it took; None where it ended at an unknown time since it was last seen to run."""
+    if sent is None or made is None:
+        return None
+    took = max(0.0, (made - sent).total_seconds())
+    if seen is not None and seen > made:  # asked again for a fresh link: the look before the success is forgotten
+        return None
+    unseen = (made - (seen or sent)).total_seconds()
+    return None if unseen > max(UNSEEN, took * UNSEEN_SHARE) else took
+
+
+def overdue_after(expected: Expectation) -> timedelta:
+    """How long it may run before it is asked about slowly: some kinds take an hour, as a rule."""
+    return max(OVERDUE, timedelta(seconds=2 * expected.p90))
 
 
 def share(ordered: Sequence[float], part: float) -> float:

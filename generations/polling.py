@@ -1,11 +1,11 @@
-"""What is due, in which requests, and when to ask again.
+"""What is due, in which requests, and what the answers say.
 
 Where a vendor lists, one request serves a hundred tasks of a key, and a failed task costs one query more for its
 reason; elsewhere each task is one query. A vendor's error never changes a task, only the time of the next look,
 and no time limit of ours ever ends a task that the vendor may still finish.
 
 Requests travel in the background (``transport.Courier``), a lane for each vendor; answers are taken in as they come,
-so one that hangs delays its own tasks alone. When to ask again is planned by ``pace``.
+so one that hangs delays its own tasks alone. When to ask again is for ``looks`` to say.
 """
 
 import logging
@@ -15,13 +15,15 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
+from uuid import UUID
 
 from django.db import transaction
 from django.utils import timezone
 
-from generations import callbacks, evidence, lifecycle, pace, transport
-from generations.models import Pace, ProviderKey, Task, TaskState
+from generations import evidence, lifecycle, looks, transport
+from generations.looks import FOLLOWED
+from generations.models import Attempt, ProviderKey, Task
 from generations.providers.base import (
     Account,
     Answer,
@@ -38,24 +40,12 @@ from generations.providers.base import (
 
 log = logging.getLogger("videoforge.polling")
 
-RUNNING = (TaskState.QUEUED, TaskState.PROCESSING)
-# What failed because we gave it up keeps a time for the next look; everything else that ended has none.
-FOLLOWED = (*RUNNING, TaskState.FAILED)
 IDS_PER_LIST = 100
 MOST_PAGES = 20
-OFF_PEAK_EVERY = timedelta(minutes=12)  # they may take 48 hours
-OVERDUE_EVERY = timedelta(minutes=10)
-GIVEN_UP_EVERY = timedelta(hours=1)
-SILENT_ERRORS = 3  # in a row: from then on the card says that the vendor does not answer
-ERROR_DELAY = timedelta(seconds=5)  # doubled with every error in a row, up to:
-ERROR_DELAY_AT_MOST = timedelta(minutes=5)
 # Clocks differ; the window only bounds the list, the ids select.
 WINDOW_MARGIN = timedelta(minutes=10)
 MOST_TASKS_A_TICK = 2000
-CLAIM = timedelta(seconds=20)  # longer than a read may take
 ANSWERS_AT_ONCE = 32  # are written in one transaction
-CALLED_EVERY, TRUSTED_FOR = 20.0, 15.0  # seconds: looks at tasks whose vendor calls back, and how long we believe it
-BOOK_FOR = 30.0  # seconds that learned paces are kept in memory
 ALONG = 0.5  # of the pace: so much before its time a task is asked for together with others of its key
 
 
@@ -102,13 +92,13 @@ class Poller:
 
     def __init__(self) -> None:
         self._courier: transport.Courier[Ask] = transport.Courier()
-        self._book, self._book_until = pace.Book(()), 0.0
-        self._trusted: dict[int, tuple[bool, float]] = {}  # by key: whether its callbacks arrive, and until when
-        self._silent_until: dict[int, float] = {}  # by key: a vendor told us to slow down
+        self._plan = looks.Plan()
+        self._under_way: set[UUID] = set()  # tasks: one that waits long for its answer is not asked for twice
         self._counts: Counter[tuple[int, CallKind]] = Counter()
         self._good: set[int] = set()
 
     def __enter__(self) -> "Poller":
+        looks.tidy()
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -121,11 +111,11 @@ class Poller:
 
     def ask_due(self) -> int:
         """Send for what is due; returns for how many tasks."""
-        self._renew_book()
+        self._plan.renew()
         asked = 0
         for key in self._keys():
-            due = self._due(key)
-            _claim(due)
+            due = looks.allowed(key.translator, self._due(key))
+            looks.claim(key.translator, due)
             for lane, tasks in _lanes(key, due):
                 asked += len(tasks)
                 self._ask(lane, tasks)
@@ -137,8 +127,8 @@ class Poller:
         due = Task.objects.filter(state__in=FOLLOWED, next_poll_at__lte=timezone.now())
         keys = list(ProviderKey.objects.filter(pk__in=due.order_by().values_list("attempt__key", flat=True).distinct()))
         random.shuffle(keys)
-        now = time.monotonic()
-        return [key for key in keys if self._silent_until.get(key.pk, 0) <= now]
+        hushed = looks.hushed(keys)
+        return [key for key in keys if key.pk not in hushed]
 
     def _due(self, key: ProviderKey) -> list[Task]:
         """Due tasks; where one list serves all of a key, also those that are due shortly."""
@@ -146,12 +136,17 @@ class Poller:
         ahead = timedelta(seconds=translator.poll_every * ALONG if translator.can_list else 0)
         soon = timezone.now() + ahead
         due = Task.objects.filter(state__in=FOLLOWED, attempt__key=key, next_poll_at__lte=soon)
+        due = due.exclude(pk__in=list(self._under_way))
         room = MOST_TASKS_A_TICK if translator.can_list else self._room(translator)
         return list(due.select_related("attempt", "key").order_by("next_poll_at")[: max(0, room)])
 
     def _room(self, translator: Provider) -> int:
-        """What a lane can take before its next turn; the rest is as well off in the database."""
-        return translator.reads_at_once + int(translator.reads_per_second) - self._courier.in_air[translator.slug]
+        """What a lane can take before its next turn; the rest is as well off in the database.
+
+        Nothing queues where there is a floor: it counts from the moment of asking.
+        """
+        queue = 0 if translator.poll_floor else int(translator.reads_per_second)
+        return translator.reads_at_once + queue - self._courier.in_air[translator.slug]
 
     def _ask(self, lane: Lane, tasks: Sequence[Task]) -> None:
         if not lane.translator.can_list:
@@ -180,6 +175,7 @@ class Poller:
 
     def _send(self, ask: Ask) -> None:
         self._counts[ask.lane.key.pk, ask.call.kind] += 1
+        self._under_way.update(task.pk for task in ask.tasks)
         vendor = ask.lane.translator
         self._courier.send(vendor.slug, transport.Limits(vendor.reads_at_once, vendor.reads_per_second), ask, ask.call)
 
@@ -197,6 +193,7 @@ class Poller:
             found = self._courier.collect(0 if number else seconds)
             if found is None:
                 return
+            self._under_way.difference_update(task.pk for task in found[0].tasks)
             yield found
 
     def _take(self, batch: Sequence[tuple[Ask, Outcome]]) -> None:
@@ -249,7 +246,7 @@ class Poller:
                 with _apart(ask.lane, [task]), transaction.atomic():
                     lifecycle.observe(task, row)
                     seen.append(task)
-        self._schedule(ask.lane, seen)
+        self._plan.answered(ask.lane.key, seen)
         return rest, reasonless
 
     def _take_query(self, ask: Ask, outcome: Outcome) -> None:
@@ -265,7 +262,7 @@ class Poller:
         lifecycle.observe(task, snapshot)
         if task.attempt is not None:
             evidence.record(task.attempt, ask.call, outcome, snapshot.raw_state)
-        self._schedule(ask.lane, [task])
+        self._plan.answered(ask.lane.key, [task])
 
     def _went_wrong(self, ask: Ask, outcome: Outcome, failure: Failure) -> None:
         key = ask.lane.key
@@ -273,51 +270,10 @@ class Poller:
         # Not finding one task says nothing about the key.
         if failure.cls != FailureClass.NOT_FOUND:
             evidence.failed(key, failure)
-        if failure.cls == FailureClass.THROTTLED:
-            pause = min(failure.retry_after or ERROR_DELAY.total_seconds(), ERROR_DELAY_AT_MOST.total_seconds())
-            self._silent_until[key.pk] = time.monotonic() + pause
+        looks.hush(key, failure)
         attempts = {task.attempt.pk: (failure.code, "") for task in ask.tasks if task.attempt}
         evidence.record_list(ask.call, outcome, attempts)
-        _postpone(ask.tasks, failure)
-
-    def _schedule(self, lane: Lane, tasks: Iterable[Task]) -> None:
-        """After a good answer: when to look again, in one update for all tasks with the same pause."""
-        now = timezone.now()
-        paced: dict[float, list[Task]] = {}
-        for task in tasks:
-            if task.state in FOLLOWED and task.next_poll_at is not None:
-                paced.setdefault(round(2 * self._pause(lane, task, now)) / 2, []).append(task)
-        for seconds, group in paced.items():
-            rows = Task.objects.filter(pk__in=[task.pk for task in group], state__in=FOLLOWED)
-            # A callback that came meanwhile set an earlier time: it shall be asked about again.
-            rows = rows.filter(next_poll_at__gte=min(task.next_poll_at for task in group if task.next_poll_at))
-            rows.update(next_poll_at=now + timedelta(seconds=seconds), last_polled_at=now, poll_errors=0)
-            if answering_again := [task.pk for task in group if task.poll_errors >= SILENT_ERRORS]:
-                Task.objects.filter(pk__in=answering_again).update(changed_at=now)
-
-    def _pause(self, lane: Lane, task: Task, now: datetime) -> float:
-        elapsed = now - (task.submitted_at or task.created_at)
-        if task.state == TaskState.FAILED:
-            return GIVEN_UP_EVERY.total_seconds()
-        if elapsed > (pace.OFF_PEAK_OVERDUE if task.off_peak else pace.OVERDUE):
-            return OVERDUE_EVERY.total_seconds()
-        if task.off_peak:
-            return OFF_PEAK_EVERY.total_seconds()
-        wait = pace.pause(lane.translator, self._book.of(task), elapsed.total_seconds())
-        return max(wait, CALLED_EVERY) if self._is_called_back(lane.key, task) else wait
-
-    def _is_called_back(self, key: ProviderKey, task: Task) -> bool:
-        """Whether the vendor will tell us of this task by itself, as it did of nearly all before it."""
-        if task.attempt is None or not task.attempt.callback_digest:
-            return False
-        known = self._trusted.get(key.pk)
-        if known is None or known[1] < time.monotonic():
-            known = self._trusted[key.pk] = (callbacks.trusted(key), time.monotonic() + TRUSTED_FOR)
-        return known[0]
-
-    def _renew_book(self) -> None:
-        if time.monotonic() >= self._book_until:
-            self._book, self._book_until = pace.Book(Pace.objects.all()), time.monotonic() + BOOK_FOR
+        looks.postpone(ask.tasks, failure)
 
     def _write_counts(self) -> None:
         """How many requests went out, and which keys were answered: once a batch, not once a request."""
@@ -328,15 +284,6 @@ class Poller:
             evidence.count(keys[pk], kind, number)
         for pk in good:
             evidence.worked(keys[pk])
-
-
-def _claim(tasks: Iterable[Task]) -> None:
-    """Move the next look on before looking: a row that breaks this round cannot have the vendor asked every second."""
-    later = timezone.now() + CLAIM
-    tasks = list(tasks)
-    Task.objects.filter(pk__in=[task.pk for task in tasks], state__in=FOLLOWED).update(next_poll_at=later)
-    for task in tasks:
-        task.next_poll_at = later
 
 
 def _lanes(key: ProviderKey, tasks: Iterable[Task]) -> Iterator[tuple[Lane, list[Task]]]:
@@ -350,7 +297,7 @@ def _lanes(key: ProviderKey, tasks: Iterable[Task]) -> Iterator[tuple[Lane, list
             yield Lane(key, key.account(base_url)), group
         except Refused as error:
             evidence.failed(key, error.failure)
-            _postpone(group, error.failure)
+            looks.postpone(group, error.failure)
 
 
 @contextmanager
@@ -360,32 +307,35 @@ def _apart(lane: Lane, tasks: Iterable[Task]) -> Iterator[None]:
         yield
     except Exception:
         log.exception("%s: looking at its tasks failed", lane.key.label)
-        _postpone(tasks, Failure(FailureClass.PROVIDER_UNKNOWN, "look_failed"))
-
-
-def _postpone(tasks: Iterable[Task], failure: Failure) -> None:
-    now = timezone.now()
-    for task in tasks:
-        delay = min(ERROR_DELAY * 2 ** min(task.poll_errors, 10), ERROR_DELAY_AT_MOST)
-        delay = max(delay, timedelta(seconds=task.key.translator.poll_floor))
-        if failure.retry_after is not None:
-            delay = max(delay, min(timedelta(seconds=failure.retry_after), ERROR_DELAY_AT_MOST))
-        followed = Task.objects.filter(pk=task.pk, state__in=FOLLOWED, next_poll_at__isnull=False)
-        followed.update(next_poll_at=now + delay, poll_errors=task.poll_errors + 1)
-        if task.poll_errors + 1 == SILENT_ERRORS:
-            followed.update(changed_at=now)
+        looks.postpone(tasks, Failure(FailureClass.PROVIDER_UNKNOWN, "look_failed"))
 
 
 def fetch_snapshot(task: Task) -> Snapshot:
-    """Ask the vendor about one task now. Raises ProviderError."""
+    """Ask the vendor about one task now. Raises ProviderError, also where it does not want to be asked yet."""
     if task.attempt is None or not task.attempt.remote_id:
         raise Refused(Failure(FailureClass.NOT_FOUND, "no_remote_id", "The vendor never named this task."))
-    key = task.attempt.key
-    call = key.translator.build_query(key.account(task.attempt.base_url), task.attempt.remote_id, task.wire_model)
+    account = task.attempt.key.account(task.attempt.base_url)
+    call = task.attempt.key.translator.build_query(account, task.attempt.remote_id, task.wire_model)
+    held = looks.held_until(task)
+    if held is not None:
+        left = max(0.0, (held - timezone.now()).total_seconds())
+        raise Refused(Failure(FailureClass.THROTTLED, "asked_just_now", retry_after=left))
+    snapshot = _query(task.attempt, call)
+    Task.objects.filter(pk=task.pk).update(last_polled_at=timezone.now())
+    return snapshot
+
+
+def _query(attempt: Attempt, call: Call) -> Snapshot:
+    key, answer = attempt.key, None
     evidence.count(key, call.kind)
-    answer = transport.send(call)
-    snapshot = key.translator.read_snapshot(answer)
-    evidence.record(task.attempt, call, answer, snapshot.raw_state)
+    try:
+        answer = transport.send(call)
+        snapshot = key.translator.read_snapshot(answer)
+    except ProviderError as error:
+        looks.hush(key, error.failure)
+        evidence.record(attempt, call, answer or error, error.failure.code)
+        raise
+    evidence.record(attempt, call, answer, snapshot.raw_state)
     return snapshot
 
 

@@ -38,7 +38,8 @@ BELOW: dict[str, set[str]] = {
         "transport",
     },
     "pace": {"models", "providers"},
-    "polling": {"callbacks", "evidence", "lifecycle", "models", "pace", "providers", "transport"},
+    "looks": {"callbacks", "leases", "models", "pace", "providers"},
+    "polling": {"evidence", "lifecycle", "looks", "models", "providers", "transport"},
     "incoming": {"archive", "models"},
     "links": {"lifecycle", "models", "polling", "providers"},
     "saving": {

@@ -7,7 +7,7 @@ import pytest
 from django.utils import timezone
 
 from generations import pace
-from generations.models import Pace, TaskState, User
+from generations.models import Pace, Task, TaskState, User
 from generations.providers import PROVIDERS
 from tests.factories import make_task
 
@@ -40,6 +40,52 @@ def test_another_length_takes_what_its_model_takes(alice: User) -> None:
     expected = pace.expectation(make_task(alice, duration=3))
     assert expected is not None
     assert expected.p50 == pytest.approx(40, abs=0.5)
+
+
+def learned(owner: User) -> pace.Expectation | None:
+    pace.learn()
+    return pace.expectation(make_task(owner))
+
+
+def test_a_late_success_teaches_nothing(alice: User) -> None:
+    for seconds in range(60, 60 + pace.ENOUGH):
+        finished(alice, seconds)
+    for _ in range(2):
+        finished(alice, 100)
+        Task.objects.latest("pk").events.create(kind="late-success")
+    expected = learned(alice)
+    assert expected is not None
+    assert expected.learned
+    assert expected.p90 < 65
+
+
+@pytest.mark.parametrize("looked", [True, False], ids=["looked at before", "never looked at"])
+def test_a_success_that_waited_for_us_teaches_nothing(alice: User, looked: bool) -> None:
+    now, took = timezone.now(), timedelta(hours=4)
+    for seconds in range(60, 60 + pace.ENOUGH):
+        finished(alice, seconds)
+    for _ in range(2):
+        finished(alice, took.total_seconds(), last_polled_at=now - took + timedelta(seconds=30) if looked else None)
+    expected = learned(alice)
+    assert expected is not None
+    assert expected.p90 < 65
+
+
+@pytest.mark.parametrize("gap", [60, 600], ids=["looks as planned", "looks at what is overdue"])
+def test_a_kind_that_takes_hours_is_learned(alice: User, gap: float) -> None:
+    for _ in range(pace.ENOUGH):
+        finished(alice, 7200, last_polled_at=timezone.now() - timedelta(seconds=gap))
+    expected = learned(alice)
+    assert expected is not None
+    assert expected.p50 == pytest.approx(7200, abs=1)
+
+
+def test_a_look_after_the_success_hides_when_it_came(alice: User) -> None:
+    for _ in range(pace.ENOUGH):
+        finished(alice, 40, last_polled_at=timezone.now() + timedelta(seconds=5))
+    expected = learned(alice)
+    assert expected is not None
+    assert not expected.learned
 
 
 def test_a_few_tasks_teach_nothing(alice: User) -> None:

@@ -11,7 +11,7 @@ import respx
 from django.utils import timezone
 from django_q.models import OrmQ
 
-from generations import ledger, polling
+from generations import ledger, looks, polling
 from generations.models import Attempt, ProviderKey, RequestCount, Task, TaskState, User
 from tests.factories import make_key, make_task
 from tests.servers import says, serving
@@ -158,7 +158,7 @@ def test_trouble_in_a_row_is_asked_about_ever_more_rarely(alice: User, vidu_key:
         assert task.next_poll_at is not None
         waits.append(round((task.next_poll_at - timezone.now()).total_seconds()))
     assert waits == sorted(waits)
-    assert waits[-1] <= polling.ERROR_DELAY_AT_MOST.total_seconds()
+    assert waits[-1] <= looks.ERROR_DELAY_AT_MOST.total_seconds()
 
 
 @respx.mock
@@ -245,7 +245,7 @@ def test_a_key_that_is_told_to_slow_down_is_left_alone(alice: User, vidu_key: Pr
 
 @respx.mock
 def test_a_silent_vendor_is_news_once(alice: User, vidu_key: ProviderKey) -> None:
-    task = running(alice, vidu_key, "42", poll_errors=polling.SILENT_ERRORS - 1)
+    task = running(alice, vidu_key, "42", poll_errors=looks.SILENT_ERRORS - 1)
     respx.get(LIST).mock(return_value=TROUBLE["500"])
     polling.poll_due()
     silent = Task.objects.get(pk=task.pk)
@@ -265,7 +265,7 @@ def test_what_runs_too_long_is_asked_slowly_and_never_failed(alice: User, vidu_k
     task.refresh_from_db()
     assert task.state == TaskState.PROCESSING
     assert task.next_poll_at is not None
-    assert task.next_poll_at > timezone.now() + polling.OVERDUE_EVERY - timedelta(seconds=5)
+    assert task.next_poll_at > timezone.now() + looks.OVERDUE_EVERY - timedelta(seconds=5)
 
 
 @respx.mock
@@ -287,13 +287,13 @@ def test_where_callbacks_arrive_looks_are_rare(
 ) -> None:
     task = running(alice, vidu_key, "42")
     Attempt.objects.update(callback_digest="ab" * 32)
-    monkeypatch.setattr(polling.callbacks, "trusted", lambda _key: believed)
+    monkeypatch.setattr(looks.callbacks, "trusted", lambda _key: believed)
     respx.get(LIST).mock(return_value=listing(row("42", "processing")))
     polling.poll_due()
     task.refresh_from_db()
     assert task.next_poll_at is not None
     wait = (task.next_poll_at - timezone.now()).total_seconds()
-    assert (wait > polling.CALLED_EVERY - 2) is believed
+    assert (wait > looks.CALLED_EVERY - 2) is believed
 
 
 @pytest.mark.django_db(transaction=True)

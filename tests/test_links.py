@@ -1,8 +1,10 @@
 """A source that gives nothing: when the vendor is asked for another link, how often, and when it is given up."""
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
@@ -158,6 +160,26 @@ def test_the_news_of_the_success_counts_as_asked(alice: User, monkeypatch: pytes
 def test_a_claim_does_not_run_out_between_two_requests() -> None:
     """It is prolonged before each one, at most so many seconds late."""
     assert saving.CLAIM.total_seconds() > archive.ANSWER_SECONDS + saving.PROLONG_EVERY
+
+
+def test_the_claim_is_fresh_when_the_vendor_is_asked(alice: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The source can have been silent for nearly as long as a claim lasts."""
+
+    def slow(request: BaseHTTPRequestHandler) -> None:
+        time.sleep(1)
+        says(403, b"<Error/>")(request)
+
+    def ask(task: Task) -> Snapshot:
+        until = task.creations.get().claimed_until
+        assert until is not None
+        left.append(until - timezone.now())
+        raise NOT_FOUND
+
+    left: list[timedelta] = []
+    monkeypatch.setattr(polling, "fetch_snapshot", ask)
+    with serving(slow) as url:
+        save_again(pending(alice, url))
+    assert left[0] > saving.CLAIM - timedelta(seconds=0.8)
 
 
 # --- When to give up ----------------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 
 from generations import polling
 from generations.lifecycle.news import deadline_of
-from generations.models import Creation, Task
+from generations.models import Creation
 from generations.providers.base import FailureClass, Output, ProviderError, Snapshot
 
 log = logging.getLogger("videoforge.links")
@@ -21,6 +21,7 @@ PATIENCE = timedelta(days=7)  # with a source that is down, links that are all d
 MANY_TRIES = 24  # a house that was off for a week has seen nothing of that week
 SOON = timedelta(hours=1)  # before the deadline: while the vendor surely still knows the task
 LATELY = timedelta(minutes=30)
+WAIT_AT_MOST = timedelta(hours=1)
 YOUNG = timedelta(hours=2)  # a link that the vendor gave so short a time ago did not die of age
 
 
@@ -31,28 +32,19 @@ class Reply:
     answered: bool
     fresh: Output | None = None  # this output with another link
     again: bool = False  # the link that failed was itself a young one
+    wait: timedelta | None = None  # it wants to be asked later, so it was not asked, or did not say anything
 
     @property
     def said(self) -> str:
-        if not self.answered:
+        if not self.answered and self.wait is None:
             return " Asked for a new one, the vendor does not answer."
         return " The vendor gave a new one." if self.fresh else ""
 
 
 def asked_at(creation: Creation) -> datetime | None:
-    """When the vendor last told us where its results are."""
+    """When the vendor last told us where its result is."""
     told = (creation.task.last_polled_at, creation.task.made_at)
     return max((at for at in told if at is not None), default=None)
-
-
-def floor(creation: Creation) -> timedelta:
-    """This vendor is never asked about one task more often."""
-    return timedelta(seconds=creation.task.key.translator.poll_floor)
-
-
-def floor_left(creation: Creation, now: datetime) -> timedelta:
-    asked = asked_at(creation)
-    return max(asked + floor(creation) - now, timedelta(0)) if asked else timedelta(0)
 
 
 def is_old(creation: Creation, now: datetime, age: timedelta) -> bool:
@@ -71,12 +63,14 @@ def ask(creation: Creation, now: datetime) -> Reply:
     """Have the vendor asked for a fresh link. A vendor that does not answer has not said that it has none."""
     asked = asked_at(creation)
     again = asked is not None and now - asked < YOUNG
-    Task.objects.filter(pk=creation.task_id).update(last_polled_at=now)
     try:
         snapshot = polling.fetch_snapshot(creation.task)
     except ProviderError as error:
-        log.warning("creation %s: no fresh link: %s", creation.pk, error.failure.code)
-        return Reply(answered=error.failure.cls == FailureClass.NOT_FOUND)
+        failure = error.failure
+        log.warning("creation %s: no fresh link: %s", creation.pk, failure.code)
+        throttled = failure.cls == FailureClass.THROTTLED
+        wait = min(timedelta(seconds=failure.retry_after or 0), WAIT_AT_MOST) if throttled else None
+        return Reply(answered=failure.cls == FailureClass.NOT_FOUND, wait=wait)
     return Reply(answered=True, fresh=_other_link(creation, snapshot), again=again)
 
 
@@ -87,6 +81,8 @@ def _other_link(creation: Creation, snapshot: Snapshot) -> Output | None:
 
 def is_gone(creation: Creation, reply: Reply, now: datetime, *, dead: bool) -> bool:
     """Whether to give up. A source that is down has said nothing, so it has a week, and many tries in it."""
+    if reply.wait is not None:
+        return False
     many = creation.tries >= MANY_TRIES
     if reply.fresh is not None:  # however many the vendor signs: behind none was a clip
         return reply.again and many and is_old(creation, now, PATIENCE)

@@ -323,9 +323,8 @@ def _source_failed(
     """Try again later, ``least`` at the earliest, with a fresh link where the vendor has one; or give up."""
     creation, now = claim.creation, timezone.now()
     slow = links.is_old(creation, now, lifecycle.LINK_LIFETIME)
-    floor = links.floor_left(creation, now) if ask else NOT_AT_ALL
-    if floor or not ask:
-        _try_later(claim, why, slow=slow, least=max(least, floor))
+    if not ask:
+        _try_later(claim, why, slow=slow, least=least)
         return
     claim.renew()
     reply = links.ask(creation, now)
@@ -334,7 +333,7 @@ def _source_failed(
     if links.is_gone(creation, reply, now, dead=dead):
         lifecycle.lost(creation, why)
     elif reply.fresh is None:
-        _try_later(claim, why, slow=slow, least=max(least, links.floor(creation)))
+        _try_later(claim, why, slow=slow, least=max(least, reply.wait or NOT_AT_ALL))
     else:
         links.take(creation, reply.fresh, now)
         if reply.again or least:

@@ -9,7 +9,7 @@ from typing import Any
 from django.db import transaction
 from django.utils import timezone
 
-from generations import ledger
+from generations import ledger, redactor
 from generations.lifecycle.moves import S, in_unit, log, move, note
 from generations.models import Creation, CreationState, Task, TaskState
 from generations.providers.base import Failure, FailureClass, Money, Output, RemoteState, Snapshot, Unit
@@ -135,7 +135,7 @@ def _end(task: Task, state: TaskState, snapshot: Snapshot) -> bool:
             charge=charge,
             failure_class=failure.cls if state == S.FAILED else "",
             failure_code=failure.code[:80],
-            failure_text=failure.text,
+            failure_text=redactor.redact(failure.text),
             finished_at=timezone.now(),
             # What we gave up ourselves is asked about now and then: the vendor may come up with it.
             next_poll_at=timezone.now() + LOOK_LATE if failure.code == NO_LINK else None,

@@ -54,7 +54,8 @@ class UsageEntry(models.Model):
     reference = models.CharField(_("vendor reference"), max_length=120, blank=True, default="")
     note = models.TextField(_("note"), blank=True, default="")
     actor = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+")
-    once = models.CharField(max_length=100, unique=True)  # the same news booked twice is refused
+    reverses = models.ForeignKey("self", models.PROTECT, null=True, related_name="reversed_by")
+    once = models.CharField(max_length=160, unique=True)  # the same news booked twice is refused
 
     objects = UsageQuerySet.as_manager()
 
@@ -69,6 +70,7 @@ class UsageEntry(models.Model):
             models.Index(fields=("key", "unit", "at"), name="usage_by_key"),
             models.Index(fields=("person", "unit", "at"), name="usage_by_person"),
             models.Index(fields=("at",), name="usage_by_time"),
+            models.Index(fields=("reference", "key"), name="usage_by_reference", condition=~Q(reference="")),
         )
 
     def __str__(self) -> str:

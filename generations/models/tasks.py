@@ -145,6 +145,12 @@ class Task(models.Model):
             models.Index(fields=("state", "next_poll_at"), name="task_due_poll"),
             models.Index(fields=("key", "state", "id"), name="task_by_key"),
             models.Index(fields=("made_at",), name="task_made", condition=Q(made_at__isnull=False)),
+            models.Index(fields=("finished_at",), name="task_finished", condition=Q(finished_at__isnull=False)),
+            models.Index(
+                fields=("key", "finished_at"),
+                name="task_unconfirmed",
+                condition=Q(charge__isnull=True, finished_at__isnull=False),
+            ),
         )
 
     def __str__(self) -> str:

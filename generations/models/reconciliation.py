@@ -1,0 +1,108 @@
+"""Our ledger beside a vendor's own list."""
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from generations.models.keys import ProviderKey
+from generations.models.ledger import UsageEntry
+from generations.models.tasks import UNIT_CHOICES, Task
+
+
+class RunState(models.TextChoices):
+    WAITING = "waiting", _("Waiting")
+    RUNNING = "running", _("Running")
+    COMPLETE = "complete", _("Complete")
+    INCOMPLETE = "incomplete", _("Incomplete")  # the list was not read to its end: nothing may be called explained
+    FAILED = "failed", _("Failed")
+
+
+class Reconciliation(models.Model):
+    """One comparison of a key's window of time. ``explained`` only when read whole and nothing is left open."""
+
+    key = models.ForeignKey(ProviderKey, models.PROTECT, related_name="reconciliations", verbose_name=_("API key"))
+    from_at = models.DateTimeField(_("from"))
+    to_at = models.DateTimeField(_("to"))
+    state = models.CharField(_("state"), max_length=10, choices=RunState.choices, default=RunState.WAITING)
+    actor = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+")  # None: nightly
+    created_at = models.DateTimeField(_("created"), default=timezone.now)
+    started_at = models.DateTimeField(null=True)
+    ended_at = models.DateTimeField(null=True)
+    lists = models.BooleanField(default=False)  # whether this vendor has a full list at all
+    listed = models.PositiveIntegerField(_("listed"), default=0)  # tasks in the vendor's list, or asked one by one
+    same = models.PositiveIntegerField(_("same"), default=0)
+    pages = models.PositiveIntegerField(default=0)
+    balance_gap = models.DecimalField(max_digits=14, decimal_places=4, null=True)  # drop of the balance - our rows
+    error = models.TextField(blank=True, default="")
+
+    class Meta:
+        verbose_name = _("reconciliation")
+        verbose_name_plural = _("reconciliations")
+        ordering = ("-pk",)
+
+    def __str__(self) -> str:
+        return f"{self.key.label} {self.from_at:%Y-%m-%d} – {self.to_at:%Y-%m-%d}: {self.state}"
+
+
+class DifferenceKind(models.TextChoices):
+    AMOUNT = "amount", _("Amount differs")
+    STATE = "state", _("State differs")
+    THEIRS = "theirs", _("Not made here")
+    OURS = "ours", _("Not in the vendor's list")
+    BALANCE = "balance", _("Balance moved otherwise")
+
+
+class DifferenceState(models.TextChoices):
+    OPEN = "open", _("Open")
+    SETTLED = "settled", _("Settled")  # by a row of the ledger
+    ADOPTED = "adopted", _("Taken into the library")
+    GONE = "gone", _("Gone by itself")  # a later run, or a poll, found them alike
+
+
+class Difference(models.Model):
+    """One thing that ledger and vendor see differently. Found again, it is the same row."""
+
+    run = models.ForeignKey(Reconciliation, models.PROTECT, related_name="differences")  # the last that saw it
+    key = models.ForeignKey(ProviderKey, models.PROTECT, related_name="differences", verbose_name=_("API key"))
+    kind = models.CharField(_("kind"), max_length=7, choices=DifferenceKind.choices)
+    state = models.CharField(_("state"), max_length=7, choices=DifferenceState.choices, default=DifferenceState.OPEN)
+    task = models.ForeignKey(Task, models.PROTECT, null=True, related_name="differences", verbose_name=_("task"))
+    remote_id = models.CharField(_("vendor task"), max_length=120, blank=True, default="")
+    ours = models.DecimalField(_("ours"), max_digits=14, decimal_places=4, null=True)
+    theirs = models.DecimalField(_("theirs"), max_digits=14, decimal_places=4, null=True)
+    unit = models.CharField(_("unit"), max_length=6, choices=UNIT_CHOICES)
+    facts = models.JSONField(default=dict)  # of the vendor's row: model, length of the prompt, state, created_at
+    found_at = models.DateTimeField(_("found"), default=timezone.now)
+    closed_at = models.DateTimeField(null=True)
+    closed_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+")
+    entry = models.ForeignKey(UsageEntry, models.PROTECT, null=True, related_name="+")  # the row that settled it
+
+    class Meta:
+        verbose_name = _("difference")
+        verbose_name_plural = _("differences")
+        ordering = ("-pk",)
+        constraints = (
+            models.UniqueConstraint(
+                fields=("key", "kind", "remote_id"), condition=Q(state="open"), name="one_open_difference"
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.remote_id}"
+
+
+class BalanceReading(models.Model):
+    """What a vendor said an account had left: the last of each UTC hour. Only ever grows by rows."""
+
+    key = models.ForeignKey(ProviderKey, models.CASCADE, related_name="readings")
+    hour = models.DateTimeField()  # UTC, its start
+    at = models.DateTimeField()
+    balance = models.DecimalField(max_digits=14, decimal_places=4)
+
+    class Meta:
+        constraints = (models.UniqueConstraint(fields=("key", "hour"), name="one_reading_per_hour"),)
+
+    def __str__(self) -> str:
+        return f"{self.hour:%Y-%m-%d %H}:00 {self.balance}"

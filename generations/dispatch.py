@@ -10,7 +10,7 @@ from django.db.models import Count, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
-from generations import addresses, assets, callbacks, evidence, ledger, lifecycle, transport
+from generations import addresses, assets, budgets, callbacks, evidence, lifecycle, transport
 from generations.models import (
     FORGOTTEN_AFTER,
     FORGOTTEN_AFTER_ERRORS,
@@ -123,8 +123,7 @@ def _fits(task: Task, key: ProviderKey) -> bool:
     sold = any(offer.mode == task.mode and offer.model == task.model for offer in stock.offers)
     if not sold or Mode(task.mode) in stock.closed:
         return False
-    left, price = ledger.budget_left(key), task.price
-    return left is None or price is None or price.unit != task.unit or price.amount <= left
+    return not any(budgets.check(budgets.standings(None, key), [task]))
 
 
 def _in_flight(key: ProviderKey) -> QuerySet[Task]:

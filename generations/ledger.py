@@ -1,19 +1,26 @@
-"""The only writer of the usage ledger. Every function joins the caller's transaction."""
+"""The only writer of the usage ledger. Every function joins the caller's transaction; so do the sums of ``totals``."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC
+from datetime import datetime
 from decimal import Decimal
 from typing import TypedDict
 
-from django.db.models import Min, Q, QuerySet, Sum
+from django.db import IntegrityError, transaction
+from django.db.models import Min, QuerySet, Sum
 from django.utils import timezone
 
-from generations.models import EntryKind, EntrySource, ProviderKey, Task, TaskState, UsageEntry
+from generations import totals as sums
+from generations.models import EntryKind, EntrySource, ProviderKey, Task, UsageEntry, User
 from generations.providers.base import Money
 
 SPENT = (EntryKind.SETTLE, EntryKind.REFUND, EntryKind.EXTERNAL, EntryKind.ADJUST)
 HELD = (EntryKind.RESERVE, EntryKind.RELEASE)
+MOST = Decimal(10) ** 10  # what a column of amounts holds, less one digit
+
+
+class Absurd(ValueError):
+    """An amount that no column holds, or that is not a number."""
 
 
 def _write(
@@ -24,11 +31,13 @@ def _write(
     note: str = "",
     unit: str = "",
     key_id: int | None = None,
+    actor: User | None = None,
 ) -> UsageEntry:
     number = _entries(task, kind).count()
-    return UsageEntry.objects.create(
+    entry = UsageEntry(
+        at=timezone.now(),
         kind=kind,
-        amount=amount,
+        amount=_sane(amount),
         unit=unit or task.unit,
         source=source,
         price_list=task.price_list,
@@ -40,9 +49,24 @@ def _write(
         mode=task.mode,
         reference=task.attempt.remote_id if task.attempt else "",
         note=note,
+        actor=actor,
         # Two that write the same line at once meet here: one of them is refused.
         once=f"{kind.value}:{task.pk}" + (f":{number}" if number else ""),
     )
+    return _keep(entry)
+
+
+def _keep(entry: UsageEntry) -> UsageEntry:
+    with transaction.atomic():
+        entry.save(force_insert=True)
+        sums.add(entry)
+    return entry
+
+
+def _sane(amount: Decimal) -> Decimal:
+    if not amount.is_finite() or abs(amount) >= MOST:
+        raise Absurd(f"not an amount that can be booked: {amount}")
+    return amount
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,18 +109,30 @@ def move_hold(task: Task, note: str) -> None:
             _write(task, EntryKind.RESERVE, hold.amount, hold.source, note, hold.unit)
 
 
-def settle(task: Task, charge: Money, note: str = "") -> None:
-    """Book what the vendor charged, once, and end the hold. A later and different word of the vendor's is adjusted.
+def settle(
+    task: Task,
+    charge: Money,
+    note: str = "",
+    *,
+    source: EntrySource = EntrySource.VENDOR,
+    actor: User | None = None,
+) -> UsageEntry | None:
+    """Book what a task cost, once, and end the hold. A later and different word is adjusted, by a row of its own.
 
-    A charge in another unit than the task's cannot be booked on it: ValueError, nothing is written.
+    Returns the row, None when the books say so already. A charge in another unit than the task's cannot be booked
+    on it: ValueError, nothing is written.
     """
     if charge.unit != task.unit:
         raise ValueError(f"task {task.pk} is billed in {task.unit}, not {charge.unit}")
+    entry = None
     if not _entries(task, EntryKind.SETTLE).exists():
-        _write(task, EntryKind.SETTLE, charge.amount, EntrySource.VENDOR, note)
+        entry = _write(task, EntryKind.SETTLE, charge.amount, source, note, actor=actor)
     elif difference := charge.amount - booked(task):
-        _write(task, EntryKind.ADJUST, difference, EntrySource.VENDOR, note or "the vendor changed its mind")
+        # A vendor that takes nothing any more has given the money back.
+        kind = EntryKind.REFUND if charge.amount == 0 and source == EntrySource.VENDOR else EntryKind.ADJUST
+        entry = _write(task, kind, difference, source, note or "the vendor changed its mind", actor=actor)
     release(task)
+    return entry
 
 
 def booked(task: Task) -> Decimal:
@@ -109,19 +145,66 @@ def _entries(task: Task, *kinds: EntryKind) -> QuerySet[UsageEntry]:
     return UsageEntry.objects.filter(task=task, kind__in=kinds)
 
 
-def budget_left(key: ProviderKey) -> Decimal | None:
-    """What this month's budget of a key still allows, in the vendor's unit; None without a budget.
+# --- Rows without a task of ours -----------------------------------------------------------------------------
 
-    What is held for open tasks counts as used, also from before the month: it will be spent in it. A hold that a
-    silent vendor left behind counts in its own month alone. Never below zero.
-    """
-    if key.monthly_budget is None:
-        return None
-    month = timezone.now().astimezone(UTC).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
-    counted = Q(kind__in=(*HELD, *SPENT), at__gte=month) | Q(kind__in=HELD, task__state__in=TaskState.open())
-    rows = UsageEntry.objects.filter(counted, key=key, unit=key.translator.unit)
-    used = rows.aggregate(sum=Sum("amount"))["sum"] or Decimal(0)
-    return max(Decimal(0), key.monthly_budget - used)
+
+def external(key: ProviderKey, remote_id: str, amount: Decimal, at: datetime, *, model: str, note: str) -> UsageEntry:
+    """Book what the vendor says was spent on the key by somebody else, at the vendor's time; once per vendor task."""
+    known = UsageEntry.objects.filter(once=f"external:{key.pk}:{remote_id}").first()
+    return known or _of_key(
+        key, EntryKind.EXTERNAL, amount, EntrySource.VENDOR, at=at, model=model[:60], note=note,
+        reference=remote_id, once=f"external:{key.pk}:{remote_id}",
+    )  # fmt: skip
+
+
+def top_up(key: ProviderKey, amount: Decimal, note: str, actor: User) -> UsageEntry:
+    """Credits were bought: the balance grows, nothing is spent."""
+    return _of_key(key, EntryKind.TOP_UP, amount, EntrySource.ADMIN, note=note, actor=actor, once=_number("top-up"))
+
+
+def adjust(key: ProviderKey, amount: Decimal, reason: str, actor: User, reference: str = "") -> UsageEntry:
+    """An administrator corrects what was spent on a key. Raises ValueError without a reason."""
+    if not reason.strip():
+        raise ValueError("an adjustment needs a reason")
+    return _of_key(
+        key, EntryKind.ADJUST, amount, EntrySource.ADMIN, note=reason, actor=actor, reference=reference,
+        once=_number("adjust"),
+    )  # fmt: skip
+
+
+def reverse(entry: UsageEntry, reason: str, actor: User) -> UsageEntry:
+    """Take a row back by its opposite, once. Holds are ended by ``release``, never here: ValueError."""
+    if entry.kind in HELD or not reason.strip():
+        raise ValueError("a hold ends with its task, and a reversal needs a reason")
+    known = UsageEntry.objects.filter(reverses=entry).first()
+    if known:
+        return known
+    names = ("unit", "price_list", "key_id", "provider", "person_id", "task_id", "model", "mode", "reference")
+    kind = entry.kind if entry.kind in (EntryKind.EXTERNAL, EntryKind.TOP_UP) else EntryKind.ADJUST
+    fields = {name: getattr(entry, name) for name in names}
+    row = UsageEntry(
+        kind=kind, amount=-entry.amount, source=EntrySource.ADMIN, note=reason, actor=actor, reverses=entry,
+        once=f"reverse:{entry.pk}", **fields,
+    )  # fmt: skip
+    return _keep(row)
+
+
+def _of_key(key: ProviderKey, kind: EntryKind, amount: Decimal, source: EntrySource, **fields: object) -> UsageEntry:
+    unit = key.translator.unit
+    entry = UsageEntry(
+        kind=kind, amount=_sane(amount), unit=unit, source=source, key=key, provider=key.provider, **fields
+    )
+    try:
+        return _keep(entry)
+    except IntegrityError:  # somebody else booked it at this moment
+        return UsageEntry.objects.get(once=entry.once)
+
+
+def _number(kind: str) -> str:
+    return f"{kind}:{timezone.now().timestamp():.6f}"
+
+
+# --- Reading -------------------------------------------------------------------------------------------------
 
 
 class Totals(TypedDict):
@@ -131,7 +214,7 @@ class Totals(TypedDict):
 
 def totals(keys: Iterable[ProviderKey] | None = None) -> dict[str, dict[str, Totals]]:
     """What is held and what is spent, per key label and unit; units are never added together."""
-    rows = UsageEntry.objects.values_list("key__label", "unit", "kind").annotate(sum=Sum("amount")).order_by()
+    rows = sums.of_all_time().values_list("key__label", "unit", "kind").annotate(sum=Sum("amount")).order_by()
     if keys is not None:
         rows = rows.filter(key__in=list(keys))
     found: dict[str, dict[str, Totals]] = {}

@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
-from django.db.models import F, Max, Min, Sum
+from django.db.models import F, Max, Min, QuerySet, Sum
 from django.utils import timezone
 
 from generations.models import Grain, LedgerTotal, Task, TaskState, TaskTotal, UsageEntry
@@ -22,6 +22,7 @@ from generations.models import Grain, LedgerTotal, Task, TaskState, TaskTotal, U
 log = logging.getLogger("videoforge.totals")
 
 ENDED = (TaskState.SUCCEEDED, TaskState.FAILED, TaskState.CANCELLED, TaskState.LOST)
+OPEN = frozenset(TaskState.open())
 TASK_SUMS = ("tasks", "unconfirmed", "paid", "seconds", "charged", "estimated", "compared")
 ENTRY_SUMS = ("amount", "entries")
 Sums = dict[str, Any]
@@ -64,6 +65,11 @@ def add(entry: UsageEntry) -> None:
     """Take a new row of the ledger into its sums."""
     cell = (entry.key_id, entry.person_id, entry.model, entry.mode, entry.unit, str(entry.kind))
     _grow(LedgerTotal, day_of(entry.at), cell, {"amount": entry.amount, "entries": 1})
+
+
+def of_all_time() -> QuerySet[LedgerTotal]:
+    """The sums of the ledger per month: few rows, however many lie under them."""
+    return LedgerTotal.objects.filter(grain=Grain.MONTH)
 
 
 def count(before: Task | None, after: Task | None) -> None:

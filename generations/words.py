@@ -16,7 +16,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext, pgettext
 
-from generations.models import KeyProblem, KeyState, Task, TaskState
+from generations.models import Budget, KeyProblem, KeyState, Period, Task, TaskState
 from generations.providers import PROVIDERS, catalog
 from generations.providers.base import FailureClass, Unit
 
@@ -309,6 +309,58 @@ def money(amount: Decimal, unit: str) -> str:
     if unit in (Unit.USD, Unit.CNY):
         places = max(2, places)
     return _in_unit(number_format(amount, decimal_pos=places, force_grouping=True), amount, unit)
+
+
+def over_budget(budget: Budget, left: Decimal) -> str:
+    """Why a press was refused, and who can help."""
+    told = {"name": _name_of_scope(budget), "left": money(left, budget.unit)}
+    today = budget.period == Period.DAY
+    if budget.key_id:
+        said = (
+            _("The key “%(name)s” has %(left)s of its budget left today.")
+            if today
+            else _("The key “%(name)s” has %(left)s of its budget left this month.")
+        )
+    elif budget.person_id:
+        said = (
+            _("You have %(left)s of your budget left today.")
+            if today
+            else _("You have %(left)s of your budget left this month.")
+        )
+    else:
+        said = (
+            _("The team “%(name)s” has %(left)s of its budget left today.")
+            if today
+            else _("The team “%(name)s” has %(left)s of its budget left this month.")
+        )
+    return f"{said % told} {_('Nothing was sent. An administrator can raise it.')}"
+
+
+def budget_left(budget: Budget, left: Decimal) -> str:
+    """What the composer shows of the tightest budget."""
+    told = {"name": _name_of_scope(budget), "left": money(left, budget.unit)}
+    today = budget.period == Period.DAY
+    if budget.key_id:
+        said = (
+            _("%(left)s left today on the key “%(name)s”")
+            if today
+            else _("%(left)s left this month on the key “%(name)s”")
+        )
+    elif budget.person_id:
+        said = _("%(left)s left today for you") if today else _("%(left)s left this month for you")
+    else:
+        said = (
+            _("%(left)s left today for the team “%(name)s”")
+            if today
+            else _("%(left)s left this month for the team “%(name)s”")
+        )
+    return said % told
+
+
+def _name_of_scope(budget: Budget) -> str:
+    if budget.key:
+        return budget.key.label
+    return budget.person.display_name if budget.person else str(budget.team)
 
 
 def about_time(seconds: float) -> str:

@@ -16,6 +16,7 @@ from generations.models import (
     Attempt,
     AttemptState,
     Batch,
+    Budget,
     Creation,
     Prompt,
     ProviderKey,
@@ -36,6 +37,12 @@ def make_key(label: str = "Studio", secret: str = SECRET, **over: Any) -> Provid
     key.set_secret(secret)
     key.save()
     return key
+
+
+def make_budget(key: ProviderKey | None = None, limit: int = 100, **over: Any) -> Budget:
+    """A key's budget for the month, unless told otherwise."""
+    unit = key.translator.unit if key else "credit"
+    return Budget.objects.create(**{"key": key, "limit": Decimal(limit), "unit": unit, **over})
 
 
 def make_task(owner: User, *, key: ProviderKey | None = None, remote_id: str = "", **over: Any) -> Task:

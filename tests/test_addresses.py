@@ -113,7 +113,7 @@ class TestTable:
         assert not VendorAddress.objects.exists()
 
     def test_nobody_but_a_superuser_says_where_keys_may_go(self, client: Client) -> None:
-        person = User.objects.create_user("staff", is_staff=True)
+        person = User.objects.create_user("staff", role="auditor")
         person.user_permissions.set(Permission.objects.filter(content_type__model="vendoraddress"))
         client.force_login(person)
         row = VendorAddress.objects.create(provider="vidu", base_url=OWN)

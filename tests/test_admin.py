@@ -381,7 +381,7 @@ class TestSettings:
 
 class TestWhoMay:
     def looker(self, client: Client, *codes: str) -> Client:
-        person = User.objects.create_user("looker", is_staff=True)
+        person = User.objects.create_user("looker", role="auditor")
         person.user_permissions.set(Permission.objects.filter(codename__in=codes))
         client.force_login(person)
         return client

@@ -36,7 +36,7 @@ def desk(admin: User) -> Client:
 
 
 def staff(*codes: str) -> Client:
-    person = User.objects.create_user("staff", is_staff=True)
+    person = User.objects.create_user("staff", role="auditor")
     person.user_permissions.set(Permission.objects.filter(codename__in=codes))
     return signed_in(person)
 

@@ -2,7 +2,6 @@
 
 import stat
 import uuid
-from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 
@@ -111,24 +110,6 @@ class TestLedger:
                 "usd": {"reserved": Decimal(0), "settled": Decimal("0.30")},
             }
         }
-
-    def test_a_budget_counts_what_is_held_and_what_this_month_cost(self, alice: User) -> None:
-        key = make_key(monthly_budget=100)
-        assert ledger.budget_left(key) == 100
-        ledger.reserve(make_task(alice, key=key), Decimal(30))
-        ledger.settle(make_task(alice, key=key), Money(Decimal(25), Unit.CREDIT))
-        ledger.settle(make_task(alice, key=make_key("Other")), Money(Decimal(7), Unit.CREDIT))
-        assert ledger.budget_left(key) == 45
-        ledger.settle(make_task(alice, key=key), Money(Decimal(500), Unit.CREDIT))
-        assert ledger.budget_left(key) == 0
-        assert ledger.budget_left(make_key("No budget")) is None
-
-    def test_a_new_month_begins_afresh(self, alice: User, monkeypatch: pytest.MonkeyPatch) -> None:
-        key = make_key(monthly_budget=100)
-        ledger.settle(make_task(alice, key=key), Money(Decimal(25), Unit.CREDIT))
-        later = timezone.now() + timedelta(days=32)
-        monkeypatch.setattr(ledger.timezone, "now", lambda: later)
-        assert ledger.budget_left(key) == 100
 
     def test_another_unit_is_never_booked_on_a_task(self, alice: User) -> None:
         with pytest.raises(ValueError, match="billed in credit"):

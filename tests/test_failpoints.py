@@ -12,7 +12,7 @@ from django.utils import timezone
 from generations import dispatch, lifecycle, lookup, sweep
 from generations.models import Attempt, AttemptState, CallbackNotice, ProviderKey, Task, TaskState, UsageEntry, User
 from generations.providers.base import Failure, FailureClass
-from tests.factories import make_key
+from tests.factories import make_budget, make_key
 from tests.test_lifecycle import press
 
 pytestmark = pytest.mark.django_db
@@ -265,7 +265,7 @@ class TestAnotherKey:
         assert task.state == TaskState.WAITING
 
     def test_a_key_without_budget_does_not_fit(self, alice: User, vidu_key: ProviderKey) -> None:
-        make_key("Second", secret="sandbox-not-a-real-key-0002", base_url=VIDU, monthly_budget=10)
+        make_budget(make_key("Second", secret="sandbox-not-a-real-key-0002", base_url=VIDU), 10)
         press(alice, vidu_key)
         ProviderKey.objects.filter(pk=vidu_key.pk).update(problem="credits")
         assert sweep.move_waiting() == 0

@@ -11,7 +11,7 @@ from django.core import signing
 from django.test import Client
 from django.utils import timezone
 
-from generations import dispatch, ledger, lifecycle, polling, sweep
+from generations import budgets, dispatch, lifecycle, polling, sweep
 from generations.forms import GenerateForm
 from generations.lifecycle.copies import Kept
 from generations.models import Asset, Attempt, PriceList, PriceRow, ProviderKey, Task, TaskState, UsageEntry, User
@@ -29,7 +29,7 @@ from generations.providers.base import (
     Unit,
 )
 from generations.stock import stock_of
-from tests.factories import make_asset, make_creation, make_key, make_task
+from tests.factories import make_asset, make_budget, make_creation, make_key, make_task
 from tests.test_lifecycle import press
 from tests.views.pages import htmx, signed_in
 
@@ -213,19 +213,21 @@ class TestSilence:
     def test_a_hold_that_nobody_settled_counts_in_its_month_alone(
         self, alice: User, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        key = make_key("Budget", provider="vtrix", monthly_budget=Decimal(5))
+        key = make_key("Budget", provider="vtrix")
+        budget = make_budget(key, 5)
         prices = PriceList.objects.create(provider="vtrix", name="vtrix-test", unit="usd")
         PriceRow.objects.create(price_list=prices, model="viduq3-pro", per_second=Decimal(1))
         [task] = press(alice, key, offer=stock_of(key).get("viduq3-pro", Mode.TEXT))
-        assert ledger.budget_left(key) == 0
+        assert budgets.standing(budget).left == 0
         later = timezone.now() + timedelta(days=40)
-        monkeypatch.setattr(ledger.timezone, "now", lambda: later)
-        assert ledger.budget_left(key) == 0, "an open task will be paid for in this month"
+        monkeypatch.setattr("django.utils.timezone.now", lambda: later)
+        assert budgets.standing(budget).left == 0, "an open task will be paid for in this month"
         Task.objects.filter(pk=task.pk).update(state=TaskState.FAILED)
-        assert ledger.budget_left(key) == 5
+        assert budgets.standing(budget).left == 5
 
     def test_a_budget_in_another_unit_is_not_compared(self, alice: User) -> None:
-        key = make_key("Budget", provider="vtrix", monthly_budget=Decimal(5))
+        key = make_key("Budget", provider="vtrix")
+        make_budget(key, 5)
         prices = PriceList.objects.create(provider="vtrix", name="vtrix-yuan", unit="cny")
         PriceRow.objects.create(price_list=prices, model="viduq3-pro", per_second=Decimal(100))
         asked = {"mode": "text2video", "model": "viduq3-pro", "prompt": "x", "key": str(key.pk)}

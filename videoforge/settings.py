@@ -173,6 +173,7 @@ FILE_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
 
 # People and languages ------------------------------------------------------------------------------------
 AUTH_USER_MODEL = "generations.User"
+AUTHENTICATION_BACKENDS = ["generations.roles.RolesBackend"]
 LOGIN_URL = "sign-in"
 LOGIN_REDIRECT_URL = "home"
 LOGOUT_REDIRECT_URL = "sign-in"
@@ -181,7 +182,7 @@ AUTH_PASSWORD_VALIDATORS = [
     for name in ("UserAttributeSimilarityValidator", "MinimumLengthValidator", "CommonPasswordValidator")
 ]
 USE_TZ = True
-TIME_ZONE = "UTC"
+TIME_ZONE = env.str("VIDEOFORGE_TIME_ZONE", "UTC")  # of the books: days and months of reports and budgets
 LANGUAGE_CODE = "en"
 LANGUAGES = [("en", _("English")), ("zh-hans", _("Simplified Chinese"))]
 LOCALE_PATHS = [BASE_DIR / "generations" / "locale"]

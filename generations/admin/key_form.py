@@ -15,7 +15,7 @@ from generations.providers import PROVIDERS
 # What is entered of a key, in the order of its page.
 ENTERED = (
     "label", "provider", "secret", "base_url", "state", "max_in_flight", "follows_account", "sends_per_second",
-    "monthly_budget", "expires_on", "note",
+    "expires_on", "note",
 )  # fmt: skip
 # What a vendor told of an account, forgotten when the key comes to stand for another.
 FIGURES = ("balance", "balance_at", "concurrency_limit", "vendor_running", "vendor_queued")

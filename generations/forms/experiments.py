@@ -14,7 +14,7 @@ from django.utils.datastructures import MultiValueDict
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from generations import assets, ledger
+from generations import assets, budgets
 from generations.forms.checks import picture_problems, settings_problems
 from generations.forms.fields import PromptField, UploadsField
 from generations.forms.press import PressForm
@@ -58,8 +58,9 @@ class ExperimentForm(PressForm):
     def _check(self, problems: Iterable[tuple[str, str]]) -> None:
         for field, sentence in problems:
             self.add_error(field if field in self.fields else None, sentence)
-        if ledger.budget_left(self._key()) == 0:
-            self.add_error(None, _("The budget of this key is used up this month. An administrator can raise it."))
+        tight = budgets.tightest(self.user, self._key())
+        if tight is not None and not tight.has_room_for(None):
+            self.refuse_for(tight)
         self.refuse_another_press()
 
     def order(self) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """The form behind Generate, for the page and for the command line: what it accepts, the vendor takes."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -14,7 +15,7 @@ from django.utils.functional import cached_property
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from generations import ledger, queries
+from generations import budgets, ledger, queries
 from generations.choices import MAX_COUNT, Params, choices_for, rules
 from generations.forms.checks import MAX_SEED, picture_problems, settings_problems
 from generations.forms.fields import (
@@ -32,10 +33,9 @@ from generations.forms.press import PressForm
 from generations.models import ProviderKey, Task, User, Visibility
 from generations.models.tasks import MODE_CHOICES
 from generations.providers import PROVIDERS, catalog
-from generations.providers.base import MODES, ImageTransport, Mode, Money
+from generations.providers.base import MODES, ImageTransport, Mode
 from generations.providers.catalog import Offer, Stock, Switch
 from generations.stock import keys_for, stocks_of
-from generations.words import money as words_of_money
 
 SETTINGS = ("resolution", "duration", "aspect_ratio", *rules.WORDS, *rules.SWITCHES, "count")
 TOO_LATE_TO_CHANGE = gettext_lazy("It has just been sent, so it was not changed. Nothing new was sent.")
@@ -138,10 +138,9 @@ class GenerateForm(PressForm):
         return any(stock.models(Mode.TEMPLATE) for stock in self.stocks.values())
 
     @cached_property
-    def budget_left(self) -> Money | None:
-        """What the chosen key may still spend this month; None without a budget."""
-        left = ledger.budget_left(self.chosen_key) if self.chosen_key else None
-        return Money(left, self.chosen_key.translator.unit) if self.chosen_key and left is not None else None
+    def tight_budget(self) -> budgets.Standing | None:
+        """The budget of key, person or team of which the least is left; None without one."""
+        return budgets.tightest(self.user, self.chosen_key) if self.chosen_key else None
 
     @cached_property
     def slots(self) -> list[FilledSlot]:
@@ -219,16 +218,15 @@ class GenerateForm(PressForm):
 
     def _check_budget(self, key: ProviderKey) -> None:
         """Only new work stops at the budget's end; what runs goes on. An unknown price needs some budget left."""
-        left, total = ledger.budget_left(key), self.params.cost.total
+        total = self.params.cost.total
         if total is not None and total.unit != key.translator.unit:
             total = None  # a price in yuan says nothing of a budget in tokens
-        if left is not None:
-            left += self._held_by_replaced(key)
-        if left is None or (left > 0 if total is None else total.amount <= left):
-            return
-        words = {"key": key.label, "left": words_of_money(left, key.translator.unit)}
-        sentence = _("The key “%(key)s” has %(left)s of its budget left this month. An administrator can raise it.")
-        self.add_error("key", sentence % words)
+        free = self._held_by_replaced(key)
+        for each in budgets.standings(self.user, key):
+            now = replace(each, held=each.held - free)
+            if not now.has_room_for(total.amount if total else None):
+                self.refuse_for(now)
+                return
 
     def _held_by_replaced(self, key: ProviderKey) -> Decimal:
         """What the clip that is being changed sets free on this key."""

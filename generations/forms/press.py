@@ -1,5 +1,6 @@
 """What every form behind a press has in common: one press is one batch, and the same press again changes nothing."""
 
+from decimal import Decimal
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -9,7 +10,8 @@ from django.http import QueryDict
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from generations import lifecycle
+from generations import lifecycle, words
+from generations.budgets import Standing
 from generations.models import Batch, Task, User
 
 ALREADY_SENT = gettext_lazy("This form was sent before with other content. Nothing was made now: press Generate again.")
@@ -19,11 +21,32 @@ class PressForm(forms.Form):
     """A subclass says in ``order`` what is to be made, and calls ``refuse_another_press`` when all else is checked."""
 
     request_id = forms.UUIDField(required=False, initial=uuid4, widget=forms.HiddenInput)
+    # An administrator may let one press through a budget that is used up, and says why.
+    override = forms.CharField(
+        required=False, max_length=200, strip=True, label=gettext_lazy("Reason to go over the budget, once")
+    )
     user: User
+    over: Standing | None = None  # the budget that stops this press
 
     def order(self) -> dict[str, Any]:
         """What ``lifecycle.create`` takes besides owner and request id; only of a form without errors."""
         raise NotImplementedError
+
+    def refuse_for(self, standing: Standing) -> None:
+        """The press does not fit into a budget; an administrator who gives a reason may go on."""
+        self.over = standing
+        if not self.overrides:
+            sentence = words.over_budget(standing.budget, standing.left or Decimal(0))
+            self.add_error("key" if "key" in self.fields else None, sentence)
+
+    @property
+    def may_override(self) -> bool:
+        return self.over is not None and self.user.is_admin
+
+    @property
+    def overrides(self) -> str:
+        """The reason of somebody who may give one, else ""."""
+        return str(self.cleaned_data.get("override") or "") if self.user.is_admin else ""
 
     def clean_request_id(self) -> UUID:
         request_id: UUID = self.cleaned_data["request_id"] or uuid4()
@@ -48,7 +71,12 @@ class PressForm(forms.Form):
         """The new tasks, or for a request id that was used before those of its first press."""
         if not self.is_valid():
             raise ValueError("only a valid form can be saved")
-        return lifecycle.create(owner=self.user, request_id=self.cleaned_data["request_id"], **self.order())
+        return lifecycle.create(
+            owner=self.user,
+            request_id=self.cleaned_data["request_id"],
+            override=self.overrides if self.over else "",
+            **self.order(),
+        )
 
     def _was_something_else(self) -> bool:
         batch = Batch.objects.filter(request_id=self.cleaned_data["request_id"]).first()

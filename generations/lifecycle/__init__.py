@@ -6,6 +6,7 @@ called again with the same news, in any order, from any process.
 """
 
 from generations.lifecycle.answers import COMES_BACK, accept, lose_answer, may_exist, refuse
+from generations.lifecycle.charges import correct_charge
 from generations.lifecycle.copies import Kept, kept, lost
 from generations.lifecycle.decisions import (
     GIVEN_UP,
@@ -37,6 +38,7 @@ __all__ = [
     "cancel",
     "cancel_answered",
     "claim",
+    "correct_charge",
     "create",
     "exists",
     "exists_refused",

@@ -6,7 +6,7 @@ from decimal import Decimal
 from django.db import transaction
 from django.utils import timezone
 
-from generations import ledger
+from generations import budgets, ledger
 from generations.lifecycle.answers import may_exist
 from generations.lifecycle.moves import NOT_CREATED, S, move, note
 from generations.lifecycle.news import LOOK_LATE
@@ -119,6 +119,8 @@ def ask_now(task: Task, actor: User) -> bool:
 def move_to_key(task: Task, key: ProviderKey) -> bool:
     """Let another key of the same vendor send a task that still waits; what is held goes with it."""
     with transaction.atomic():
+        if any(budgets.check(budgets.lock(None, key), [task])):
+            return False
         waiting = Task.objects.filter(pk=task.pk, state=S.WAITING, key_id=task.key_id)
         cleared = {"failure_class": "", "failure_code": "", "failure_text": "", "next_try_at": None}
         if not waiting.update(key=key, changed_at=timezone.now(), **cleared):

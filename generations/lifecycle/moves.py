@@ -8,6 +8,7 @@ from typing import Any
 
 from django.utils import timezone
 
+from generations import totals
 from generations.models import Task, TaskEvent, TaskState, User
 from generations.providers.base import Money
 
@@ -60,14 +61,23 @@ def move(
     illegal = [state for state in only_from if state not in allowed]
     if illegal:
         raise ValueError(f"no move from {illegal} to {to}")
-    now = timezone.now()
+    now, before = timezone.now(), _ended(task, only_from or allowed)
     fields |= {"state": to, "changed_at": now}
     if not Task.objects.filter(pk=task.pk, state__in=only_from or allowed).update(**fields):
         return False
+    if before is not None or to in totals.ENDED:
+        totals.count(before, Task.objects.get(pk=task.pk))
     for name, value in fields.items():
         setattr(task, name, value)
     note(task, to.value, at=now, actor=actor, **(detail or {}))
     return True
+
+
+def _ended(task: Task, sources: Sequence[TaskState]) -> Task | None:
+    """The row as the sums know it, where it counts already."""
+    if totals.OPEN.issuperset(sources):
+        return None
+    return Task.objects.select_for_update().filter(pk=task.pk, state__in=totals.ENDED).first()
 
 
 def in_unit(task: Task, money: Money | None) -> Decimal | None:

@@ -10,7 +10,7 @@ from uuid import UUID
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from generations import ledger
+from generations import budgets, ledger
 from generations.lifecycle.answers import may_exist
 from generations.lifecycle.moves import S, move, note
 from generations.models import Asset, Batch, Creation, Prompt, ProviderKey, Task, TaskInput, User, Visibility
@@ -52,12 +52,15 @@ def create(
     visibility: str = Visibility.TEAM,
     remix_of: Task | None = None,
     replaces: Task | None = None,
+    override: str = "",
 ) -> list[Task]:
     """One press of Generate: ``count`` waiting tasks with their reservations. Nothing is sent yet.
 
     The same request id again returns the tasks of the first press. Raises RequestIdTaken when that press was
     somebody else's. ``replaces`` is a task that waits: it is cancelled in the same transaction, or AlreadySent is
-    raised and nothing is made. With a fixed seed, variants get seed, seed + 1, ... so that they differ.
+    raised and nothing is made. Raises OverBudget when a budget does not allow it; ``override`` is the reason why an
+    administrator, the owner, lets it through all the same. With a fixed seed, variants get seed, seed + 1, ... so
+    that they differ.
     """
     order: dict[str, Any] = {
         "visibility": visibility,
@@ -76,14 +79,24 @@ def create(
             batch = Batch.objects.create(owner=owner, request_id=request_id, size=count)
             if replaces is not None:
                 _take_back(replaces, owner)
+            budgets_now = budgets.lock(owner, key)
             order |= {"owner": owner, "batch": batch, "prompt": _keep_prompt(owner, prompt, visibility)}
             order |= _vendor_fields(key, offer, order) | _estimate_fields(key, offer, order)
             seeds = [None if seed is None else seed + position for position in range(count)]
             tasks = [_create_one(order, position, each, images) for position, each in enumerate(seeds)]
+            _keep_to(budgets_now, batch, tasks, override)
             enqueue("dispatch")
             return tasks
     except IntegrityError:
         return _first_press(request_id, owner)
+
+
+def _keep_to(found: list[budgets.Standing], batch: Batch, tasks: list[Task], reason: str) -> None:
+    """Refuse what does not fit, by undoing the whole press, or note why it was let through."""
+    over = list(budgets.check(found, tasks))
+    if over and not reason:
+        raise budgets.OverBudget(over[0])
+    budgets.override(over, batch, batch.owner, reason, budgets.cost_of(tasks))
 
 
 def _take_back(task: Task, actor: User) -> None:

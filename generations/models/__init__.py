@@ -5,7 +5,7 @@ from generations.models.catalogue import CatalogueEntry, EntryAction, PriceList,
 from generations.models.engine import CallbackNotice, Pace, VendorRequest
 from generations.models.keys import KeyProblem, KeyState, ProviderKey, RequestCount
 from generations.models.ledger import EntryKind, EntrySource, UsageEntry
-from generations.models.people import Theme, User
+from generations.models.people import Role, Theme, User
 from generations.models.prompts import Asset, AssetKind, Prompt, Visibility
 from generations.models.reconciliation import (
     BalanceReading,
@@ -71,6 +71,7 @@ __all__ = [
     "Rate",
     "Reconciliation",
     "RequestCount",
+    "Role",
     "RunState",
     "ShareLink",
     "Task",

@@ -59,15 +59,6 @@ class ProviderKey(models.Model):
         validators=[MinValueValidator(Decimal("0.01")), MaxValueValidator(50)],
         help_text=_("New tasks are sent no faster than this."),
     )
-    monthly_budget = models.DecimalField(
-        _("budget a month"),
-        max_digits=14,
-        decimal_places=4,
-        null=True,
-        blank=True,
-        validators=[MinValueValidator(0)],
-        help_text=_("In the vendor's unit, per calendar month (UTC). Empty: no limit."),
-    )
     options = models.JSONField(_("options"), default=dict, blank=True)
     note = models.TextField(_("note"), blank=True, default="")
     expires_on = models.DateField(_("expires on"), null=True, blank=True)

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping
 from datetime import datetime, timedelta
+from decimal import Decimal
 from uuid import UUID
 
 from django import template
@@ -12,6 +13,7 @@ from django.utils.translation import gettext, gettext_lazy, pgettext, pgettext_l
 
 from generations import time_left as times
 from generations import uncertainty, words
+from generations.budgets import Standing
 from generations.choices.rules import value_label
 from generations.models import Creation, CreationState, Task, TaskEvent, TaskState, User
 from generations.pace import Expectation
@@ -53,7 +55,7 @@ def clip(task: Task) -> Creation | None:
 @register.filter
 def cancellable_by(task: Task, user: User) -> bool:
     """Whether a Cancel button is worth showing: it is theirs, and somebody can still stop it."""
-    if task.owner_id != user.pk and not user.is_staff:
+    if task.owner_id != user.pk and not user.is_admin:
         return False
     at_vendor = task.state == TaskState.QUEUED and task.key.translator.can_cancel
     return task.state == TaskState.WAITING or at_vendor
@@ -68,7 +70,7 @@ def editable_by(task: Task, user: User) -> bool:
 @register.filter
 def askable_by(task: Task, user: User) -> bool:
     """Whether asking the vendor out of turn can bring anything: it has a name there and is not settled."""
-    if (task.owner_id != user.pk and not user.is_staff) or task.attempt is None or not task.attempt.remote_id:
+    if (task.owner_id != user.pk and not user.is_admin) or task.attempt is None or not task.attempt.remote_id:
         return False
     given_up = task.state == TaskState.LOST or (task.state == TaskState.FAILED and task.charge is None)
     return given_up or task.state in words.FOLLOWED
@@ -84,6 +86,11 @@ def is_forgotten(task: Task) -> bool:
 def may_exist(task: Task) -> bool:
     """Whether an answer of its was lost, and nobody knows to this day what came of it."""
     return task.state != TaskState.UNCERTAIN and uncertainty.unclear_attempt(task) is not None
+
+
+@register.filter
+def budget_left(standing: Standing) -> str:
+    return words.budget_left(standing.budget, standing.left or Decimal(0))
 
 
 @register.filter

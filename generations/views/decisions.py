@@ -30,7 +30,7 @@ NOT_YET = gettext_lazy("Nothing was changed: the vendor's list is still being se
 @cache_control(no_store=True)
 def task_decide(request: HtmxHttpRequest, pk: UUID) -> HttpResponse:
     task = queries.get_task(request.user, pk)
-    if not request.user.is_staff:
+    if not request.user.is_staff or (request.method == "POST" and not request.user.is_admin):
         raise PermissionDenied
     if request.method == "POST":
         return decide(request, task)
@@ -66,7 +66,7 @@ def decide(request: HtmxHttpRequest, task: Task) -> HttpResponse:
 def task_give_up(request: HtmxHttpRequest, pk: UUID) -> HttpResponse:
     """End a clip that the vendor does not know any more, so that it does not run for ever."""
     task = queries.get_task(request.user, pk)
-    if not request.user.is_staff:
+    if not request.user.is_admin:
         raise PermissionDenied
     if uncertainty.is_forgotten(task) and lifecycle.give_up(task, request.user):
         messages.success(request, SAID_GIVEN_UP)

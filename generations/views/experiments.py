@@ -1,5 +1,6 @@
 """Vidu's other services, where a key has them switched on: more of a clip, and scene templates."""
 
+from decimal import Decimal
 from uuid import UUID
 
 from django.contrib import messages
@@ -9,7 +10,8 @@ from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST
 
-from generations import lifecycle, queries
+from generations import lifecycle, queries, words
+from generations.budgets import OverBudget
 from generations.forms.experiments import FORMS, ExperimentForm, follow_ups, template_form
 from generations.providers.base import Mode
 from generations.views.frame import HtmxHttpRequest
@@ -47,6 +49,9 @@ def template_create(request: HtmxHttpRequest) -> HttpResponse:
 def _save(request: HtmxHttpRequest, form: ExperimentForm) -> HttpResponse:
     try:
         [task] = form.save()
+    except OverBudget as error:  # by another press at this moment
+        messages.error(request, words.over_budget(error.standing.budget, error.standing.left or Decimal(0)))
+        return redirect(request.get_full_path())
     except lifecycle.RequestIdTaken:
         raise Http404("sent by somebody else") from None
     messages.success(request, _("Queued 1 video"))

@@ -17,6 +17,7 @@ from django.views.decorators.cache import cache_control
 from django.views.decorators.http import require_GET, require_POST
 
 from generations import lifecycle, pace, queries
+from generations.budgets import OverBudget
 from generations.choices import MAX_COUNT
 from generations.forms import GenerateForm, compare, edit_of, remix_of
 from generations.forms.experiments import follow_ups
@@ -138,6 +139,9 @@ def task_create(request: HtmxHttpRequest) -> HttpResponse:
     except lifecycle.RequestIdTaken:
         form.take_fresh_id()
         return refused(request, form)
+    except OverBudget as error:  # by another press at this moment
+        form.refuse_for(error.standing)
+        return refused(request, form)
     except lifecycle.AlreadySent:
         form.replaced_was_sent()
         return refused(request, form)
@@ -248,7 +252,7 @@ def detail_context(request: HtmxHttpRequest, pk: UUID) -> dict[str, object]:
 @require_POST
 def task_cancel(request: HtmxHttpRequest, pk: UUID) -> HttpResponse:
     task = queries.get_task(request.user, pk)
-    if task.owner_id != request.user.pk and not request.user.is_staff:
+    if task.owner_id != request.user.pk and not request.user.is_admin:
         raise PermissionDenied
     said = CANCELLED_WORDS[lifecycle.cancel(task, request.user)]
     if not request.htmx:
@@ -263,7 +267,7 @@ def task_cancel(request: HtmxHttpRequest, pk: UUID) -> HttpResponse:
 def task_ask(request: HtmxHttpRequest, pk: UUID) -> HttpResponse:
     """Have the worker ask the vendor about a task before its time, or after we gave it up."""
     task = queries.get_task(request.user, pk)
-    if task.owner_id != request.user.pk and not request.user.is_staff:
+    if task.owner_id != request.user.pk and not request.user.is_admin:
         raise PermissionDenied
     messages.info(request, ASKED if lifecycle.ask_now(task, request.user) else NOT_ASKED)
     return redirect("task-detail", pk=pk)

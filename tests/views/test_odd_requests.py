@@ -6,6 +6,7 @@ import pytest
 from django.test import Client
 
 from generations.models import ProviderKey, Task, User
+from tests.factories import make_budget
 from tests.views.pages import htmx, signed_in
 
 pytestmark = pytest.mark.django_db
@@ -60,7 +61,7 @@ def test_errors_have_the_policy_too(db: None) -> None:
 
 @pytest.mark.parametrize(("budget", "count", "made"), [(110, "2", 2), (109, "2", 0), (54, "1", 0), (0, "1", 0)])
 def test_a_budget_stops_new_work_at_its_end(alice: User, key: ProviderKey, budget: int, count: str, made: int) -> None:
-    ProviderKey.objects.update(monthly_budget=budget)
+    make_budget(key, budget)
     answer = signed_in(alice).post("/tasks/", order(uuid.uuid4(), count=count), headers=htmx())
     assert answer.status_code == (200 if made else 422)
     assert Task.objects.count() == made
@@ -70,5 +71,5 @@ def test_a_budget_stops_new_work_at_its_end(alice: User, key: ProviderKey, budge
 
 def test_what_is_left_of_a_budget_is_shown(alice: User, key: ProviderKey) -> None:
     assert b'id="budget"' not in signed_in(alice).get("/").content
-    ProviderKey.objects.update(monthly_budget=1240)
+    make_budget(key, 1240)
     assert "1,240 credits left this month" in signed_in(alice).get("/").content.decode()

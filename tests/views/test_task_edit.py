@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from generations import ledger, lifecycle
 from generations.models import ProviderKey, Task, TaskInput, User
-from tests.factories import make_asset, make_task
+from tests.factories import make_asset, make_budget, make_task
 from tests.views.pages import Form, composer_fields, htmx, signed_in
 
 
@@ -126,7 +126,7 @@ def test_an_old_link_leads_to_a_remix(alice: User, key: ProviderKey) -> None:
 def test_what_the_old_one_held_may_be_spent_on_the_new_one(alice: User, key: ProviderKey) -> None:
     task = waiting(alice)
     ledger.reserve(make_task(alice, created_at=timezone.now()), Decimal(1))
-    ProviderKey.objects.update(monthly_budget=60)
+    make_budget(key, 60)
     client = signed_in(alice)
     assert client.post("/tasks/", edit_fields(client, task, prompt="A stork")).status_code == 302
     another = composer_fields(client, "/", prompt="One more")

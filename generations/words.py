@@ -201,6 +201,7 @@ EVENTS: dict[str, Text] = {
     "resent-at-risk": gettext_lazy("An administrator sends it again and accepts the risk"),
     "made-twice": gettext_lazy("Sent twice, and both were made: the other one stands beside it"),
     "given-up": gettext_lazy("An administrator gave it up: the vendor does not know it"),
+    "charge-corrected": gettext_lazy("The charge was corrected"),
     "late-success": gettext_lazy("The clip came after all"),
     "key-changed": gettext_lazy("Another key sends it"),
     "replaced": gettext_lazy("Changed before it was sent: another clip took its place"),

@@ -162,6 +162,18 @@ def test_a_charge_found_later_is_booked_and_counted(alice: User, admin: User, ke
     assert totals.check(repair=False) == []
 
 
+def test_a_vendor_that_ends_what_was_given_up_settles_it(alice: User, admin: User, key: ProviderKey) -> None:
+    task = make_task(alice, state="processing", remote_id="1")
+    ledger.reserve(task, Decimal(55))
+    assert lifecycle.give_up(task, admin)
+    failed = Snapshot(
+        "1", RemoteState.FAILED, "failed", failure=Failure(FailureClass.PROVIDER_UNKNOWN), charge=credits(0)
+    )
+    assert lifecycle.observe(Task.objects.get(), failed)
+    task = Task.objects.get()
+    assert (task.state, task.charge, task.next_poll_at, ledger.holds(task)) == (TaskState.FAILED, 0, None, [])
+
+
 def test_what_differs_is_told_and_set_right(alice: User, key: ProviderKey) -> None:
     ledger.settle(make_task(alice), credits(55))
     LedgerTotal.objects.filter(grain=Grain.DAY, kind="settle").update(amount=50)

@@ -10,6 +10,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from generations import ledger, redactor
+from generations.lifecycle.charges import correct_charge
 from generations.lifecycle.moves import S, in_unit, log, move, note
 from generations.models import Creation, CreationState, Task, TaskState
 from generations.providers.base import Failure, FailureClass, Money, Output, RemoteState, Snapshot, Unit
@@ -141,9 +142,18 @@ def _end(task: Task, state: TaskState, snapshot: Snapshot) -> bool:
             next_poll_at=timezone.now() + LOOK_LATE if failure.code == NO_LINK else None,
             detail={"code": failure.code},
         ):
-            return False
+            return _learn_charge(task, charge)
         _book(task, charge)
         return True
+
+
+def _learn_charge(task: Task, charge: Decimal | None) -> bool:
+    """The vendor ends what we had given up already, and says what it cost: that at least is settled now."""
+    given_up = task.state in (S.FAILED, S.CANCELLED) and task.charge is None
+    if charge is None or not given_up or correct_charge(task, charge, "said after the end") is None:
+        return False
+    Task.objects.filter(pk=task.pk).update(next_poll_at=None)
+    return True
 
 
 def _book(task: Task, charge: Decimal | None) -> None:

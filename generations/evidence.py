@@ -11,7 +11,7 @@ import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, timedelta
 
 from django.conf import settings
 from django.db import DataError, IntegrityError, OperationalError, transaction
@@ -21,6 +21,7 @@ from django.utils import timezone
 from generations import redactor
 from generations.models import (
     Attempt,
+    BalanceReading,
     CallbackNotice,
     KeyProblem,
     ProviderKey,
@@ -77,10 +78,21 @@ def tested(key: ProviderKey, balance: Balance) -> None:
         fields |= {**figures, "balance_at": now}
     rows = ProviderKey.objects.filter(pk=key.pk)
     rows.update(**fields)
+    _remember(key, balance)
     if balance.remaining is None or (balance.remaining.amount > 0 and _pays_for_something(key, balance.remaining)):
         rows.update(problem=KeyProblem.NONE, problem_at=None)
     else:
         rows.filter(problem=KeyProblem.AUTH).update(problem=KeyProblem.CREDITS, problem_at=now)
+
+
+def _remember(key: ProviderKey, balance: Balance) -> None:
+    """The last balance of each UTC hour stays: reconciliation compares it with the ledger."""
+    if balance.remaining is None:
+        return
+    now = timezone.now().astimezone(UTC)
+    hour = now.replace(minute=0, second=0, microsecond=0)
+    told = {"at": now, "balance": balance.remaining.amount}
+    BalanceReading.objects.update_or_create(key=key, hour=hour, defaults=told)
 
 
 def _pays_for_something(key: ProviderKey, left: Money) -> bool:

@@ -3,8 +3,10 @@
 The names stand in queue rows; a name that was ever released keeps working.
 """
 
+from datetime import timedelta
+
+from generations import alerts, delivery, health, keys, leases, lookup, polling, rounds, saving, totals
 from generations import dispatch as dispatching
-from generations import health, keys, leases, lookup, polling, rounds, saving
 from generations.models import Task
 
 SCHEDULES = (
@@ -54,6 +56,18 @@ def cancel(task_id: str) -> None:
 
 def test_key(key_id: int) -> None:
     keys.test(key_id)
+
+
+def deliver_alert(alert_id: int) -> None:
+    delivery.deliver(alert_id)
+
+
+def check_totals() -> None:
+    """Compare the sums with their rows: all of them the first time, later those of the last weeks."""
+    first = not totals.of_all_time().exists()
+    wrong = totals.check(None if first else totals.today() - timedelta(days=40))
+    if wrong and not first:
+        alerts.sums_repaired(wrong)
 
 
 def refresh_key(key_id: int) -> None:

@@ -1,6 +1,6 @@
 """A thing that only one process may do at a time: seized, kept and given back by conditional updates."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from django.db import transaction
 from django.db.models import F
@@ -30,6 +30,11 @@ def keep(key: str, owner: str, seconds: float) -> bool:
 def beat(key: str) -> None:
     """Leave a sign of life that is no lease."""
     Lease.objects.update_or_create(key=key, defaults={"beat_at": timezone.now()})
+
+
+def last_beat(key: str) -> datetime | None:
+    """The last sign of life of any holder."""
+    return Lease.objects.filter(key=key).values_list("beat_at", flat=True).first()
 
 
 def give_back(key: str, owner: str) -> None:

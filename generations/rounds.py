@@ -13,7 +13,9 @@ import time
 import uuid
 from collections.abc import Callable
 
-from generations import dispatch, leases, polling, sweep
+from django.utils import timezone
+
+from generations import alerts, dispatch, leases, polling, sweep
 from generations.queue import enqueue
 
 log = logging.getLogger("videoforge.rounds")
@@ -40,8 +42,11 @@ def kick() -> None:
 def go_round(run_seconds: float = RUN_SECONDS, wait_seconds: float = WAIT_SECONDS) -> None:
     """Hold the lease and go round until the time is up, then hand over to a fresh job."""
     me = f"{os.getpid()}-{uuid.uuid4().hex[:8]}"
+    last = leases.last_beat(ACTIVE)
     if not _take_turn(me, wait_seconds):
         return
+    if last is not None:
+        alerts.worker_was_silent(last, timezone.now())
     try:
         _go(me, run_seconds)
     finally:

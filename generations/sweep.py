@@ -7,7 +7,7 @@ from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
 
-from generations import dispatch, evidence, leases, lifecycle, pace, saving
+from generations import alerts, dispatch, evidence, leases, lifecycle, pace, saving
 from generations.models import Attempt, AttemptState, KeyProblem, KeyState, ProviderKey, Task, TaskState
 from generations.providers import PROVIDERS
 from generations.providers.base import Failure, FailureClass
@@ -17,6 +17,7 @@ log = logging.getLogger("videoforge.sweep")
 
 UNSENT_AFTER = timedelta(seconds=15)  # claimed, but the job that sends it never ran
 UNANSWERED_AFTER = timedelta(seconds=55)  # longer than a create may take, shorter than a minute
+CHECK_EVERY = 24 * 3600.0  # seconds: the sums against their rows
 LEARN_EVERY, PRUNE_EVERY = 20.0, 600.0  # seconds; a bite of 1000 rows each time keeps up with any house
 MOST_MOVED = 50  # of a key at a time
 LOOK_AGAIN = timedelta(seconds=30)
@@ -32,7 +33,7 @@ def sweep() -> None:
     """All parts, each on its own: trouble in one must not leave the others undone."""
     for part in (
         ask_for_pulse, wake_unsent, name_uncertain, look_for_lost, saving.wake_next, saving.look_after, move_waiting,
-        retest_keys, refresh_figures, now_and_then,
+        retest_keys, refresh_figures, now_and_then, alerts.look,
     ):  # fmt: skip
         try:
             part()
@@ -46,6 +47,8 @@ def now_and_then() -> None:
         pace.learn()
     if leases.seize("prune-evidence", "sweep", PRUNE_EVERY):
         evidence.prune()
+    if leases.seize("check-totals", "sweep", CHECK_EVERY):
+        enqueue("check_totals")
 
 
 def move_waiting() -> int:

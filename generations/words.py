@@ -314,7 +314,7 @@ def money(amount: Decimal, unit: str) -> str:
 
 def over_budget(budget: Budget, left: Decimal) -> str:
     """Why a press was refused, and who can help."""
-    told = {"name": _name_of_scope(budget), "left": money(left, budget.unit)}
+    told = {"name": name_of_scope(budget), "left": money(left, budget.unit)}
     today = budget.period == Period.DAY
     if budget.key_id:
         said = (
@@ -339,7 +339,7 @@ def over_budget(budget: Budget, left: Decimal) -> str:
 
 def budget_left(budget: Budget, left: Decimal) -> str:
     """What the composer shows of the tightest budget."""
-    told = {"name": _name_of_scope(budget), "left": money(left, budget.unit)}
+    told = {"name": name_of_scope(budget), "left": money(left, budget.unit)}
     today = budget.period == Period.DAY
     if budget.key_id:
         said = (
@@ -358,7 +358,8 @@ def budget_left(budget: Budget, left: Decimal) -> str:
     return said % told
 
 
-def _name_of_scope(budget: Budget) -> str:
+def name_of_scope(budget: Budget) -> str:
+    """Whose budget it is, by name."""
     if budget.key:
         return budget.key.label
     return budget.person.display_name if budget.person else str(budget.team)

@@ -51,10 +51,18 @@ BELOW: dict[str, set[str]] = {
     },
     "keys": {"addresses", "evidence", "lifecycle", "models", "providers", "transport"},
     "lookup": {"evidence", "lifecycle", "models", "providers", "transport"},
-    "sweep": {"dispatch", "evidence", "leases", "lifecycle", "models", "pace", "providers", "queue", "saving"},
-    "rounds": {"dispatch", "leases", "polling", "queue", "sweep"},
+    "alerts": {"budgets", "leases", "models", "queue", "saving", "totals"},
+    "alert_words": {"models", "words"},
+    "delivery": {"alert_words", "models", "redactor"},
+    "sweep": {
+        "alerts", "dispatch", "evidence", "leases", "lifecycle", "models", "pace", "providers", "queue", "saving",
+    },
+    "rounds": {"alerts", "dispatch", "leases", "polling", "queue", "sweep"},
     "health": {"archive", "models", "pace", "providers", "rounds", "saving"},
-    "jobs": {"dispatch", "health", "keys", "leases", "lookup", "models", "polling", "rounds", "saving"},
+    "jobs": {
+        "alerts", "delivery", "dispatch", "health", "keys", "leases", "lookup", "models", "polling", "rounds", "saving",
+        "totals",
+    },
     "history": {"models", "providers"},
     "forms": {
         "assets", "budgets", "choices", "history", "ledger", "lifecycle", "models", "providers", "queries", "stock",

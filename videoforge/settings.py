@@ -156,6 +156,17 @@ Q_CLUSTER = {
 
 # What became of unclear creates, and what is kept of talks with vendors ------------------------------------
 NOT_CREATED_AFTER = timedelta(minutes=3)  # between two complete listings that both lack it
+# Where alerts go besides the admin's list: mail to these people (else to all administrators), chat services by apprise.
+VIDEOFORGE_ALERT_EMAILS: list[str] = env.list("VIDEOFORGE_ALERT_EMAILS", [])
+VIDEOFORGE_ALERT_URLS: list[str] = env.list("VIDEOFORGE_ALERT_URLS", [])
+VIDEOFORGE_SENDS_MAIL = bool(env.str("EMAIL_URL", ""))
+if VIDEOFORGE_SENDS_MAIL:
+    mail = env.dj_email_url("EMAIL_URL")
+    EMAIL_HOST, EMAIL_PORT = mail["EMAIL_HOST"], mail["EMAIL_PORT"]
+    EMAIL_HOST_USER, EMAIL_HOST_PASSWORD = mail["EMAIL_HOST_USER"], mail["EMAIL_HOST_PASSWORD"]
+    EMAIL_USE_TLS, EMAIL_USE_SSL, EMAIL_TIMEOUT = mail["EMAIL_USE_TLS"], mail["EMAIL_USE_SSL"], 20
+    EMAIL_BACKEND = mail["EMAIL_BACKEND"]
+    DEFAULT_FROM_EMAIL = env.str("VIDEOFORGE_MAIL_FROM", "videoforge@localhost")
 EVIDENCE_DAYS = env.int("VIDEOFORGE_EVIDENCE_DAYS", 90)
 
 # Files ---------------------------------------------------------------------------------------------------

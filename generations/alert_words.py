@@ -1,0 +1,166 @@
+"""What an alert says, in the language of whoever reads it: what happened, whether it cost anything, what to do."""
+
+from collections.abc import Callable
+from datetime import date, datetime
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+from django.utils import timezone
+from django.utils.formats import date_format
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from generations.models import Alert, AlertKind, KeyProblem
+from generations.words import money, name_of_scope
+
+
+def alert_words(alert: Alert) -> tuple[str, str]:
+    """A subject of a few words, and one or two sentences."""
+    facts: dict[str, Any] = alert.facts if isinstance(alert.facts, dict) else {}
+    kind = AlertKind(alert.kind)
+    subject, body = _SAYS[kind](alert, facts)
+    return subject, body
+
+
+def _label(alert: Alert) -> str:
+    return alert.key.label if alert.key else _("a key that is gone")
+
+
+def _amount(text: object, unit: str) -> str:
+    try:
+        return money(Decimal(str(text)), unit)
+    except InvalidOperation:
+        return str(text)
+
+
+def _day(text: object) -> str:
+    try:
+        return date_format(date.fromisoformat(str(text)), "DATE_FORMAT")
+    except ValueError:
+        return str(text)
+
+
+def _moment(text: object) -> str:
+    try:
+        return date_format(timezone.localtime(datetime.fromisoformat(str(text))), "Y-m-d H:i")
+    except ValueError:
+        return str(text)
+
+
+def _budget(alert: Alert, facts: dict[str, Any], then: str) -> tuple[str, str]:
+    budget = alert.budget
+    name = name_of_scope(budget) if budget else _label(alert)
+    unit = budget.unit if budget else "credit"
+    told = {
+        "name": name,
+        "percent": facts.get("percent", "?"),
+        "used": _amount(facts.get("used", ""), unit),
+        "limit": _amount(facts.get("limit", ""), unit),
+    }
+    subject = _("Budget of %(name)s: %(percent)s %% used") % told
+    return subject, f"{_('%(used)s of %(limit)s are spent or held.') % told} {then}"
+
+
+def _warn(alert: Alert, facts: dict[str, Any]) -> tuple[str, str]:
+    return _budget(alert, facts, _("New clips are still taken."))
+
+
+def _block(alert: Alert, facts: dict[str, Any]) -> tuple[str, str]:
+    return _budget(
+        alert, facts, _("New clips are refused now; what runs goes on. Raise the budget, or wait for the next period.")
+    )
+
+
+def _failing(alert: Alert, facts: dict[str, Any]) -> tuple[str, str]:
+    told = {"key": _label(alert), "problem": dict(KeyProblem.choices).get(facts.get("problem", ""), "")}
+    body = _("%(problem)s. New clips wait or go to another key of this vendor; nothing was lost.") % told
+    return _("Key %(key)s is failing") % told, f"{body} {facts.get('error', '')}".strip()
+
+
+def _expires(alert: Alert, facts: dict[str, Any]) -> tuple[str, str]:
+    told = {"key": _label(alert), "on": _day(facts.get("on"))}
+    return _("Key %(key)s expires on %(on)s") % told, _("Rotate it before: the old one finishes what it has.")
+
+
+def _external(alert: Alert, facts: dict[str, Any]) -> tuple[str, str]:
+    number = int(facts.get("number", 0))
+    told = {"number": number, "key": _label(alert), "amount": _amount(facts.get("amount", ""), facts.get("unit", ""))}
+    subject = _("Key %(key)s is used from elsewhere") % told
+    body = (
+        ngettext(
+            "%(number)d task on key %(key)s was not made here: %(amount)s.",
+            "%(number)d tasks on key %(key)s were not made here: %(amount)s.",
+            number,
+        )
+        % told
+    )
+    return subject, f"{body} {_('Book them as external use, or take them into the library.')}"
+
+
+def _unexplained(alert: Alert, facts: dict[str, Any]) -> tuple[str, str]:
+    number = int(facts.get("number", 0))
+    told = {"number": number, "key": _label(alert)}
+    body = ngettext(
+        "%(number)d difference between the vendor's list and our ledger waits for a decision.",
+        "%(number)d differences between the vendor's list and our ledger wait for a decision.",
+        number,
+    )
+    return _("Key %(key)s: credits unexplained") % told, body % told
+
+
+def _at_risk(alert: Alert, facts: dict[str, Any]) -> tuple[str, str]:
+    number = int(facts.get("number", 0))
+    told = {"number": number, "deadline": _moment(facts.get("deadline"))}
+    subject = ngettext("%(number)d copy at risk", "%(number)d copies at risk", number) % told
+    return subject, _(
+        "The first link dies at %(deadline)s. The worker goes on trying: look at disk, network and the operations page."
+    ) % told
+
+
+def _unconfirmed(alert: Alert, facts: dict[str, Any]) -> tuple[str, str]:
+    number = int(facts.get("number", 0))
+    told = {"number": number, "oldest": _day(facts.get("oldest"))}
+    subject = ngettext("%(number)d charge not confirmed", "%(number)d charges not confirmed", number) % told
+    return subject, _(
+        "The vendor has said for more than a week nothing of what they cost (the oldest ended on %(oldest)s). "
+        "Compare with the vendor's console and enter the charge."
+    ) % told
+
+
+def _silent(alert: Alert, facts: dict[str, Any]) -> tuple[str, str]:
+    told = {"since": _moment(facts.get("since")), "until": _moment(facts.get("until"))}
+    return _("The worker was silent"), _(
+        "From %(since)s to %(until)s nothing was sent, asked or copied. What waited goes on now."
+    ) % told
+
+
+def _running_out(alert: Alert, facts: dict[str, Any]) -> tuple[str, str]:
+    unit = alert.key.translator.unit if alert.key else ""
+    told = {"key": _label(alert), "left": _amount(facts.get("balance", ""), unit), "on": _day(facts.get("on"))}
+    subject = _("Key %(key)s: %(left)s left") % told
+    return subject, _("At the pace of the last days it lasts until %(on)s. Then new clips wait.") % told
+
+
+def _repaired(alert: Alert, facts: dict[str, Any]) -> tuple[str, str]:
+    told = {"number": int(facts.get("number", 0)), "first": facts.get("first", "")}
+    body = ngettext(
+        "%(number)d sum was not what its rows say and was set right; the ledger is untouched. First: %(first)s",
+        "%(number)d sums were not what their rows say and were set right; the ledger is untouched. First: %(first)s",
+        told["number"],
+    )
+    return _("Sums of the reports were repaired"), body % told
+
+
+_SAYS: dict[AlertKind, Callable[[Alert, dict[str, Any]], tuple[str, str]]] = {
+    AlertKind.BUDGET_WARN: _warn,
+    AlertKind.BUDGET_BLOCK: _block,
+    AlertKind.KEY_FAILING: _failing,
+    AlertKind.KEY_EXPIRES: _expires,
+    AlertKind.EXTERNAL_USE: _external,
+    AlertKind.UNEXPLAINED: _unexplained,
+    AlertKind.AT_RISK: _at_risk,
+    AlertKind.UNCONFIRMED: _unconfirmed,
+    AlertKind.WORKER_SILENT: _silent,
+    AlertKind.RUNNING_OUT: _running_out,
+    AlertKind.TOTALS_REPAIRED: _repaired,
+}

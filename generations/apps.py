@@ -12,8 +12,12 @@ class GenerationsConfig(AppConfig):
         # These read tables, which exist only from here on.
         from django_q.signals import post_spawn
 
-        from generations import checks  # noqa: F401  (registers itself)
+        from generations import (
+            audit,
+            checks,  # noqa: F401  (registers itself)
+        )
 
+        audit.register()
         post_migrate.connect(ensure_schedules, sender=self)
         post_spawn.connect(start_rounds)
 

@@ -1,4 +1,5 @@
-"""Two small layers around every view: the person's own language and clock, and a sign-in that htmx understands."""
+"""Small layers around every view: the person's own language and clock, a sign-in that htmx understands, and auditors
+who only look."""
 
 from collections.abc import Callable
 from contextlib import suppress
@@ -6,6 +7,7 @@ from urllib.parse import urlencode, urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from django.conf import settings
+from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import resolve_url
@@ -13,6 +15,8 @@ from django.utils import timezone, translation
 from django_htmx.middleware import HtmxDetails
 
 GetResponse = Callable[[HttpRequest], HttpResponseBase]
+OWN_IN_ADMIN = frozenset({"login", "logout", "password_change"})  # what everybody may post there
+LOOKS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
 def person_preferences(get_response: GetResponse) -> GetResponse:
@@ -51,4 +55,24 @@ def htmx_sign_in(get_response: GetResponse) -> GetResponse:
         back = htmx.current_url_abs_path or resolve_url(settings.LOGIN_REDIRECT_URL)
         return HttpResponse(status=204, headers={"HX-Redirect": f"{sign_in}?{urlencode({'next': back})}"})
 
+    return middleware
+
+
+def auditors_only_look(get_response: GetResponse) -> GetResponse:
+    """Nothing is posted to the admin by somebody who may only look, whichever page or action it is.
+
+    Each page asks for its permission besides; this holds for one that forgets to.
+    """
+
+    def middleware(request: HttpRequest) -> HttpResponseBase:
+        return get_response(request)
+
+    def process_view(request: HttpRequest, *_view: object) -> None:
+        match = request.resolver_match
+        if match is None or "admin" not in match.app_names or request.method in LOOKS or match.url_name in OWN_IN_ADMIN:
+            return
+        if request.user.is_authenticated and request.user.is_staff and not request.user.is_admin:
+            raise PermissionDenied
+
+    middleware.process_view = process_view  # type: ignore[attr-defined]
     return middleware

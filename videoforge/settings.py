@@ -79,6 +79,7 @@ INSTALLED_APPS = [
     "django_q",
     "heroicons",
     "csp",
+    "auditlog",
 ]
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
@@ -94,6 +95,8 @@ MIDDLEWARE = [
     "django_htmx.middleware.HtmxMiddleware",
     "generations.middleware.person_preferences",
     "generations.middleware.htmx_sign_in",
+    "generations.middleware.auditors_only_look",
+    "generations.audit.AuditMiddleware",
 ]
 ROOT_URLCONF = "videoforge.urls"
 WSGI_APPLICATION = "videoforge.wsgi.application"
@@ -192,6 +195,9 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
     for name in ("UserAttributeSimilarityValidator", "MinimumLengthValidator", "CommonPasswordValidator")
 ]
+# Who changed what. A correlation id from a header would be whatever somebody sends.
+AUDITLOG_CID_HEADER = ""
+AUDITLOG_USE_FK_STRING_REPRESENTATION = True
 USE_TZ = True
 TIME_ZONE = env.str("VIDEOFORGE_TIME_ZONE", "UTC")  # of the books: days and months of reports and budgets
 LANGUAGE_CODE = "en"

@@ -69,6 +69,9 @@ class ProviderKey(models.Model):
         "self", models.SET_NULL, null=True, blank=True, editable=False, related_name="replaced_by"
     )
     created_at = models.DateTimeField(_("added"), default=timezone.now, editable=False)
+    vendor_key_id = models.CharField(  # the vendor's own name for this key, learnt from its lists
+        _("the vendor's id of the key"), max_length=64, blank=True, default="", editable=False
+    )
 
     problem = models.CharField(
         _("problem"), max_length=10, choices=KeyProblem.choices, blank=True, default="", editable=False

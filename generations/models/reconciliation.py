@@ -34,6 +34,13 @@ class Reconciliation(models.Model):
     listed = models.PositiveIntegerField(_("listed"), default=0)  # tasks in the vendor's list, or asked one by one
     same = models.PositiveIntegerField(_("same"), default=0)
     pages = models.PositiveIntegerField(default=0)
+    found = models.PositiveIntegerField(default=0)  # differences that this run saw
+    unread = models.PositiveIntegerField(default=0)  # rows or answers that could not be read
+    confirmed = models.PositiveIntegerField(default=0)  # charges that nobody had told until this run
+    unconfirmed = models.PositiveIntegerField(default=0)  # ended tasks of which the vendor names no charge
+    forgotten = models.PositiveIntegerField(default=0)  # asked one by one, and not known there any more
+    lost = models.PositiveIntegerField(default=0)  # creates whose answer was lost, about which a person decides
+    elsewhere = models.PositiveIntegerField(default=0)  # listed, but made with another key of the same account
     balance_gap = models.DecimalField(max_digits=14, decimal_places=4, null=True)  # drop of the balance - our rows
     error = models.TextField(blank=True, default="")
 
@@ -44,6 +51,12 @@ class Reconciliation(models.Model):
 
     def __str__(self) -> str:
         return f"{self.key.label} {self.from_at:%Y-%m-%d} – {self.to_at:%Y-%m-%d}: {self.state}"
+
+    @property
+    def is_explained(self) -> bool:
+        """Read whole, and nothing left that the two books see differently."""
+        whole = self.state == RunState.COMPLETE and not self.lost
+        return whole and not self.differences.filter(state=DifferenceState.OPEN).exists()
 
 
 class DifferenceKind(models.TextChoices):

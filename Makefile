@@ -5,7 +5,7 @@ VENV := .venv
 PY := $(VENV)/bin/python
 PIP := $(PY) -m pip --disable-pip-version-check -q
 
-.PHONY: bench-poll bench-archive vendors install run test quick chaos lint format lock messages figures browser clean
+.PHONY: postgresql bench-poll bench-archive vendors install run test quick chaos lint format lock messages figures browser clean
 
 install: $(VENV)/.run-installed
 
@@ -48,6 +48,14 @@ test: export PROPERTY_EXAMPLES = 200
 test: $(VENV)/.test-installed browser lint quick
 	@$(PY) -m pytest -m "browser or route"
 	@$(PY) -m pytest -m chaos_short
+	@$(MAKE) -s postgresql
+
+# What the database itself has a part in, once more on PostgreSQL.
+postgresql: $(VENV)/.test-installed
+	@tests/postgresql/ensure_postgresql.sh
+	@$(PY) -m tests.postgresql pytest -n 2 tests/test_totals.py tests/test_budgets.py tests/test_alerts.py tests/test_lifecycle.py \
+		tests/test_answers.py tests/test_dispatch.py tests/test_saving.py tests/test_rounds.py \
+		tests/views
 
 # Two hundred tasks over five vendors while everything dies that can: many minutes. As root it fills a real small disk.
 chaos: $(VENV)/.test-installed

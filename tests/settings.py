@@ -15,7 +15,8 @@ STORAGES = {
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
 }
 # A file, not memory: worker and web of the route tests are other processes.
-DATABASES["default"].setdefault("TEST", {})["NAME"] = str(VIDEOFORGE_DATA / "test.sqlite3")
+if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
+    DATABASES["default"].setdefault("TEST", {})["NAME"] = str(VIDEOFORGE_DATA / "test.sqlite3")
 # WhiteNoise warns about a folder that is not there; tests find static files through the finders.
 (VIDEOFORGE_DATA / "static").mkdir(exist_ok=True)
 WHITENOISE_USE_FINDERS = True

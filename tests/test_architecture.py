@@ -91,7 +91,7 @@ BELOW: dict[str, set[str]] = {
     "apps": {"audit", "checks", "jobs", "rounds"},
     "management": {
         "archive", "choices", "forms", "health", "jobs", "keys", "ledger", "lifecycle", "models", "providers", "rounds",
-        "sandbox", "stock",
+        "sandbox", "stock", "totals",
     },
 }  # fmt: skip
 PURE = {"providers", "redactor", "sandbox"}  # no Django, so that they can be read and tested alone

@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from django.core.management import call_command
 from django.db import DatabaseError, connection, transaction
 from django.db.models import Sum
 from django.utils import timezone
@@ -193,6 +194,18 @@ def test_missing_sums_are_made_anew(alice: User, key: ProviderKey) -> None:
     LedgerTotal.objects.all().delete()
     assert totals.check()
     assert set(LedgerTotal.objects.values_list("name", "amount", "entries")) == before
+
+
+def test_the_command_sets_right_and_says_so(alice: User, key: ProviderKey, capsys: pytest.CaptureFixture[str]) -> None:
+    ledger.settle(make_task(alice), credits(55))
+    LedgerTotal.objects.filter(grain=Grain.DAY, kind="settle").update(amount=50)
+    for arguments in (["--look"], []):
+        with pytest.raises(SystemExit) as ended:
+            call_command("totals", *arguments)
+        assert ended.value.code == 1
+        assert "50.0000 instead of 55.0000" in capsys.readouterr().out
+    call_command("totals")
+    assert "All sums are" in capsys.readouterr().out
 
 
 # --- Whatever happens ----------------------------------------------------------------------------------------

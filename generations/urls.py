@@ -16,6 +16,7 @@ from generations.views import (
     people,
     pictures,
     tasks,
+    usage,
 )
 
 urlpatterns = [
@@ -38,6 +39,9 @@ urlpatterns = [
     path("operations/", operations.operations, name="operations"),
     path("operations/<slug:name>/", operations.operations_list, name="operations-list"),
     path("library/", library.library, name="library"),
+    path("usage/", usage.usage, name="usage"),
+    path("usage/rows/", usage.usage_rows, name="usage-rows"),
+    path("usage/export/", usage.usage_export, name="usage-export"),
     path("media/assets/<uuid:pk>/", media.asset_media, name="asset-media"),
     path("media/inputs/<str:token>/<str:name>", media.input_picture, name="input-picture"),
     path("media/creations/<uuid:pk>/video/", media.creation_video, name="creation-video"),

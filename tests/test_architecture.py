@@ -55,29 +55,38 @@ BELOW: dict[str, set[str]] = {
     "alerts": {"budgets", "leases", "models", "queue", "saving", "totals"},
     "alert_words": {"models", "words"},
     "delivery": {"alert_words", "models", "redactor"},
+    "reconciliation": {
+        "alerts", "evidence", "keys", "leases", "ledger", "lifecycle", "looks", "lookup", "models", "polling",
+        "providers", "queue", "redactor", "totals", "transport", "words",
+    },
     "sweep": {
-        "alerts", "dispatch", "evidence", "leases", "lifecycle", "models", "pace", "providers", "queue", "saving",
+        "alerts", "dispatch", "evidence", "leases", "lifecycle", "models", "pace", "providers", "queue",
+        "reconciliation", "saving",
     },
     "rounds": {"alerts", "dispatch", "leases", "polling", "queue", "sweep"},
     "health": {"archive", "models", "pace", "providers", "rounds", "saving"},
     "jobs": {
-        "alerts", "delivery", "dispatch", "health", "keys", "leases", "lookup", "models", "polling", "rounds", "saving",
-        "totals",
+        "alerts", "delivery", "dispatch", "health", "keys", "leases", "lookup", "models", "polling",
+        "reconciliation", "rounds", "saving", "totals",
     },
     "history": {"models", "providers"},
+    "reports": {"ledger", "models", "providers", "totals", "words"},
+    "exports": {"models", "reports", "totals"},
     "forms": {
         "assets", "budgets", "choices", "history", "ledger", "lifecycle", "models", "providers", "queries", "stock",
         "words",
     },
     "views": {
-        "addresses", "assets", "budgets", "callbacks", "cases", "choices", "forms", "health", "lifecycle", "models",
-        "operations", "pace", "providers", "queries", "stills", "stock", "uncertainty", "words",
+        "addresses", "assets", "budgets", "callbacks", "cases", "choices", "exports", "forms", "health", "lifecycle",
+        "models", "operations", "pace", "providers", "queries", "reconciliation", "reports", "standings", "stills",
+        "stock", "totals", "uncertainty", "words",
     },
     "time_left": {"models", "pace", "words"},
     "uncertainty": {"models", "words"},
     "operations": {"callbacks", "health", "models", "providers", "saving", "words"},
     "templatetags": {
-        "attention", "budgets", "choices", "models", "pace", "providers", "time_left", "uncertainty", "words",
+        "attention", "budgets", "choices", "models", "pace", "providers", "reports", "time_left", "uncertainty",
+        "words",
     },
     "attention": {"alerts", "budgets", "health", "models", "operations", "standings", "words"},
     "admin": {
@@ -90,8 +99,8 @@ BELOW: dict[str, set[str]] = {
     "urls": {"views"},
     "apps": {"audit", "checks", "jobs", "rounds"},
     "management": {
-        "archive", "choices", "forms", "health", "jobs", "keys", "ledger", "lifecycle", "models", "providers", "rounds",
-        "sandbox", "stock", "totals",
+        "archive", "choices", "forms", "health", "jobs", "keys", "ledger", "lifecycle", "models", "providers",
+        "reconciliation", "rounds", "sandbox", "stock", "totals", "words",
     },
 }  # fmt: skip
 PURE = {"providers", "redactor", "sandbox"}  # no Django, so that they can be read and tested alone

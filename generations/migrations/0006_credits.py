@@ -144,6 +144,9 @@ class Migration(migrations.Migration):
                 ('amount', models.DecimalField(decimal_places=4, default=0, max_digits=20)),
                 ('entries', models.PositiveBigIntegerField(default=0)),
             ],
+            options={
+                'permissions': (('view_team_usage', "Can view everybody's usage"),),
+            },
         ),
         migrations.CreateModel(
             name='Rate',

@@ -42,6 +42,7 @@ class LedgerTotal(Total):
     entries = models.PositiveBigIntegerField(default=0)
 
     class Meta:
+        permissions = (("view_team_usage", "Can view everybody's usage"),)
         indexes = (
             models.Index(fields=("grain", "starts_on"), name="ledger_total_when"),
             models.Index(fields=("key", "grain", "starts_on"), name="ledger_total_key"),

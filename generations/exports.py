@@ -1,0 +1,181 @@
+"""Rows of the ledger as CSV or XLSX, for a spreadsheet that must not be able to run any of them.
+
+Both are made of the same cells from the same query. CSV goes out as it is read; XLSX is a zip whose parts must be
+complete, so it is written row by row to a temporary file first. Neither holds the rows in memory.
+"""
+
+import csv
+import io
+import tempfile
+from collections.abc import Iterable, Iterator
+from datetime import UTC
+from decimal import Decimal
+from typing import IO, Any
+
+import xlsxwriter
+
+from generations import totals
+from generations.models import Export, UsageEntry, User
+from generations.reports import Filters, Rates
+from generations.reports.rows import chunks
+
+COLUMNS = (
+    "time_utc", "time_local", "task_id", "vendor", "vendor_task_id", "key_label", "key_fingerprint", "person", "model",
+    "mode", "resolution", "seconds", "state", "kind", "amount", "unit", "source", "estimate", "about_amount",
+    "about_currency", "note",
+)  # fmt: skip
+TYPES = {"csv": "text/csv; charset=utf-8", "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"}
+BOM = "\ufeff"  # without it Excel takes UTF-8 for the code page of the machine
+# What makes a spreadsheet take a text for a formula or a command; the wide forms are what a Chinese keyboard types.
+FORMULAS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+SHEET_ROWS = 1_048_575  # that one sheet holds, less its heading
+CELL_LENGTH = 32_000  # Excel takes 32,767 characters
+PIECE = 64 * 1024
+Cell = str | int | Decimal | None
+
+
+def record(filters: Filters, actor: User, file_format: str) -> Export:
+    """Keep who takes what, before the first byte leaves."""
+    span = filters.span
+    return Export.objects.create(
+        actor=actor, format=file_format, filters=filters.told(), first_day=span.first, last_day=span.last
+    )
+
+
+def file_name(filters: Filters, file_format: str) -> str:
+    return f"videoforge-usage-{filters.span.first}-to-{filters.span.last}.{file_format}"
+
+
+def pieces(filters: Filters, file_format: str) -> Iterator[bytes]:
+    """The file, from its first byte to its last."""
+    return as_csv(filters) if file_format == "csv" else as_xlsx(filters)
+
+
+def as_csv(filters: Filters) -> Iterator[bytes]:
+    yield (BOM + _csv_lines([COLUMNS])).encode()
+    for rows in _cells(filters):
+        yield _csv_lines(rows).encode()
+
+
+def as_xlsx(filters: Filters) -> Iterator[bytes]:
+    with tempfile.TemporaryFile() as file:
+        _write_xlsx(file, _cells(filters))
+        file.seek(0)
+        while piece := file.read(PIECE):
+            yield piece
+
+
+def safe(text: str) -> str:
+    """Text that no spreadsheet takes for anything else. Numbers are no text: they stay what they are."""
+    text = text.replace("\0", "")[:CELL_LENGTH]
+    return f"'{text}" if text.startswith(FORMULAS) else text
+
+
+# --- Cells ---------------------------------------------------------------------------------------------------
+
+
+def _cells(filters: Filters) -> Iterator[list[list[Cell]]]:
+    rates = Rates(filters.span.last)
+    for rows in chunks(filters):
+        yield [_row(entry, rates) for entry in rows]
+
+
+def _row(entry: UsageEntry, rates: Rates) -> list[Cell]:
+    task, key, zone = entry.task, entry.key, totals.zone()
+    attempt = task.attempt if task else None
+    about, currency = _about(entry, rates)
+    return [
+        entry.at.astimezone(UTC).isoformat(timespec="seconds"),
+        entry.at.astimezone(zone).isoformat(timespec="seconds"),
+        str(task.pk) if task else "",
+        entry.provider,
+        safe(entry.reference or (attempt.remote_id if attempt else "")),
+        safe(key.label),
+        key.fingerprint[:8],
+        safe(_name(entry.person)),
+        safe(entry.model),
+        entry.mode,
+        safe(task.resolution) if task else "",
+        task.duration if task else None,
+        task.state if task else "",
+        entry.kind,
+        entry.amount,
+        entry.unit,
+        entry.source,
+        _estimate(entry),
+        about,
+        currency,
+        safe(entry.note),
+    ]
+
+
+def _name(person: User | None) -> str:
+    """Two people may have one name; nobody shares the one they sign in with."""
+    if person is None:
+        return ""
+    name, account = person.display_name, person.get_username()
+    return name if name == account else f"{name} ({account})"
+
+
+def _estimate(entry: UsageEntry) -> Cell:
+    """In the row's unit a number; in another unit a text that tells it, which no sum takes in."""
+    task = entry.task
+    if task is None or task.estimate is None:
+        return None
+    unit = task.estimate_unit or task.unit
+    return task.estimate if unit == entry.unit else f"{_plain(task.estimate)} {unit}"
+
+
+def _about(entry: UsageEntry, rates: Rates) -> tuple[Cell, str]:
+    """What the row was worth on its own day."""
+    rate = rates.on(totals.day_of(entry.at), entry.unit, entry.key_id) if rates else None
+    return (round(entry.amount * rate.per_unit, 4), rate.currency) if rate else (None, "")
+
+
+# --- Files ---------------------------------------------------------------------------------------------------
+
+
+def _csv_lines(rows: Iterable[Iterable[Cell]]) -> str:
+    text = io.StringIO()
+    csv.writer(text).writerows([_csv_cell(cell) for cell in row] for row in rows)
+    return text.getvalue()
+
+
+def _csv_cell(cell: Cell) -> str | int:
+    if isinstance(cell, Decimal):
+        return _plain(cell)
+    return "" if cell is None else cell
+
+
+def _plain(amount: Decimal) -> str:
+    """12.5, never 12.5000 and never 1.25E+1."""
+    return f"{amount.normalize():f}"
+
+
+def _write_xlsx(file: IO[bytes], chunks_of_rows: Iterable[list[list[Cell]]]) -> None:
+    options = {"constant_memory": True, "strings_to_formulas": False, "strings_to_urls": False, "in_memory": False}
+    with xlsxwriter.Workbook(file, options) as book:
+        sheet, number = _sheet(book), 0
+        for rows in chunks_of_rows:
+            for row in rows:
+                number += 1
+                if number > SHEET_ROWS:
+                    sheet, number = _sheet(book), 1
+                _write_row(sheet, number, row)
+
+
+def _sheet(book: Any) -> Any:
+    sheet = book.add_worksheet(f"Ledger {len(book.worksheets()) + 1}")
+    sheet.freeze_panes(1, 0)
+    sheet.set_column(0, 2, 26)
+    _write_row(sheet, 0, list(COLUMNS))
+    return sheet
+
+
+def _write_row(sheet: Any, number: int, row: list[Cell]) -> None:
+    for column, cell in enumerate(row):
+        if isinstance(cell, str):
+            if cell:
+                sheet.write_string(number, column, cell)
+        elif cell is not None:
+            sheet.write_number(number, column, cell)

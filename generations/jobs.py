@@ -5,7 +5,7 @@ The names stand in queue rows; a name that was ever released keeps working.
 
 from datetime import timedelta
 
-from generations import alerts, delivery, health, keys, leases, lookup, polling, rounds, saving, totals
+from generations import alerts, delivery, health, keys, leases, lookup, polling, reconciliation, rounds, saving, totals
 from generations import dispatch as dispatching
 from generations.models import Task
 
@@ -72,3 +72,11 @@ def check_totals() -> None:
 
 def refresh_key(key_id: int) -> None:
     keys.refresh(key_id)
+
+
+def reconcile(run_id: int) -> None:
+    reconciliation.in_worker(run_id)
+
+
+def adopt_stranger(difference_id: int, owner_id: int, actor_id: int) -> None:
+    reconciliation.adopt(difference_id, owner_id, actor_id)

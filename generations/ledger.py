@@ -157,6 +157,38 @@ def external(key: ProviderKey, remote_id: str, amount: Decimal, at: datetime, *,
     )  # fmt: skip
 
 
+@dataclass(frozen=True, slots=True)
+class Stranger:
+    """A task at the vendor that was not made here, and what it cost."""
+
+    remote_id: str
+    amount: Decimal
+    at: datetime
+    model: str
+    note: str = ""
+
+
+def externals(key: ProviderKey, strangers: Iterable[Stranger]) -> dict[str, UsageEntry]:
+    """``external`` for many: one statement for the rows and one for each of their sums. By the vendor's id."""
+    wanted = {f"external:{key.pk}:{each.remote_id}": each for each in strangers}
+    with transaction.atomic():
+        known = UsageEntry.objects.filter(once__in=list(wanted))
+        found = {entry.reference: entry for entry in known}
+        fresh = [
+            UsageEntry(
+                kind=EntryKind.EXTERNAL, amount=_sane(each.amount), unit=key.translator.unit, source=EntrySource.VENDOR,
+                key=key, provider=key.provider, at=each.at, model=each.model[:60], note=each.note,
+                reference=each.remote_id, once=once,
+            )
+            for once, each in wanted.items()
+            if each.remote_id not in found
+        ]  # fmt: skip
+        for entry in UsageEntry.objects.bulk_create(fresh):
+            found[entry.reference] = entry
+        sums.add_all(fresh)
+    return found
+
+
 def top_up(key: ProviderKey, amount: Decimal, note: str, actor: User) -> UsageEntry:
     """Credits were bought: the balance grows, nothing is spent."""
     return _of_key(key, EntryKind.TOP_UP, amount, EntrySource.ADMIN, note=note, actor=actor, once=_number("top-up"))

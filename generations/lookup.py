@@ -5,7 +5,7 @@ order and belong to nobody we know, then one query for each of them, to compare 
 """
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import timedelta
 
 from django.conf import settings
@@ -95,6 +95,24 @@ def adopt(attempt_id: int, remote_id: str) -> bool:
     return True
 
 
+def maker_of(row: Snapshot, lost: Iterable[Attempt]) -> Attempt | None:
+    """Which of these attempts, whose answers were lost, made the vendor's task of this row; told by its token alone.
+
+    At most one query. Raises ProviderError where the vendor does not say.
+    """
+    like = [attempt for attempt in lost if looks_like(attempt, row)]
+    if not like:
+        return None
+    payload = row.payload
+    if payload is None:
+        try:
+            payload = _ask(like[0], like[0].key.account(like[0].base_url), row.remote_id).payload
+        except Refused as error:
+            if error.failure.cls != FailureClass.NOT_FOUND:
+                raise
+    return next((attempt for attempt in like if attempt.token == payload), None)
+
+
 class ListingIncomplete(Exception):
     """Pages are missing, repeat themselves or cannot be read: what is not in them may exist all the same."""
 
@@ -107,7 +125,7 @@ def _candidates(attempt: Attempt, account: Account) -> Iterator[Snapshot]:
     )
     for page in _pages(attempt, account):
         for row in page.rows:
-            if row.remote_id not in known and _looks_like(attempt, row):
+            if row.remote_id not in known and looks_like(attempt, row):
                 yield row
 
 
@@ -134,7 +152,7 @@ def _pages(attempt: Attempt, account: Account) -> Iterator[ListPage]:
     raise ListingIncomplete
 
 
-def _looks_like(attempt: Attempt, row: Snapshot) -> bool:
+def looks_like(attempt: Attempt, row: Snapshot) -> bool:
     """Whether the row can be this task: what it echoes must not differ; what it leaves out says nothing.
 
     A prompt may come back changed by the vendor: before anything is called never made, it does not count.

@@ -10,7 +10,7 @@ from uuid import UUID
 from django_q.tasks import async_task
 
 # Seconds. A large clip over a slow line takes its time; its claim, not the queue, says who is at it.
-TIMEOUTS = {"archive": 6 * 3600}
+TIMEOUTS = {"archive": 6 * 3600, "reconcile": 3600}
 
 
 def enqueue(job: str, *ids: int | str | UUID) -> None:

@@ -67,6 +67,18 @@ def add(entry: UsageEntry) -> None:
     _grow(LedgerTotal, day_of(entry.at), cell, {"amount": entry.amount, "entries": 1})
 
 
+def add_all(entries: Iterable[UsageEntry]) -> None:
+    """The same for many rows: every sum is touched once."""
+    grown: dict[tuple[date, tuple[Any, ...]], Sums] = {}
+    for entry in entries:
+        cell = (entry.key_id, entry.person_id, entry.model, entry.mode, entry.unit, str(entry.kind))
+        sums = grown.setdefault((day_of(entry.at), cell), {"amount": Decimal(0), "entries": 0})
+        sums["amount"] += entry.amount
+        sums["entries"] += 1
+    for (day, cell), sums in sorted(grown.items(), key=lambda each: str(each[0])):
+        _grow(LedgerTotal, day, cell, sums)
+
+
 def of_all_time() -> QuerySet[LedgerTotal]:
     """The sums of the ledger per month: few rows, however many lie under them."""
     return LedgerTotal.objects.filter(grain=Grain.MONTH)

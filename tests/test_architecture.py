@@ -85,7 +85,7 @@ BELOW: dict[str, set[str]] = {
     "uncertainty": {"models", "words"},
     "operations": {"callbacks", "health", "models", "providers", "saving", "words"},
     "templatetags": {
-        "attention", "budgets", "choices", "models", "pace", "providers", "reports", "time_left", "uncertainty",
+        "alert_words", "attention", "budgets", "choices", "models", "pace", "providers", "reports", "time_left", "uncertainty",
         "words",
     },
     "attention": {"alerts", "budgets", "health", "models", "operations", "standings", "words"},

@@ -5,6 +5,7 @@ ledger rows. Zero rows changed means that somebody was first: nothing else is wr
 called again with the same news, in any order, from any process.
 """
 
+from generations.lifecycle.adoption import adopt
 from generations.lifecycle.answers import COMES_BACK, accept, lose_answer, may_exist, refuse
 from generations.lifecycle.charges import correct_charge
 from generations.lifecycle.copies import Kept, kept, lost
@@ -34,6 +35,7 @@ __all__ = [
     "Kept",
     "RequestIdTaken",
     "accept",
+    "adopt",
     "ask_now",
     "cancel",
     "cancel_answered",

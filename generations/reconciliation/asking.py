@@ -1,0 +1,123 @@
+"""Tasks asked about one by one: where a vendor has no list, and where its list lacks one that should be in it."""
+
+import logging
+from collections.abc import Callable, Iterable, Iterator
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+from django.db.models import F
+from django.utils import timezone
+
+from generations import ledger, polling
+from generations.models import Attempt, AttemptState, DifferenceKind, Task
+from generations.providers.base import Failure, FailureClass, ProviderError, Snapshot
+from generations.reconciliation import listing, outcomes
+from generations.reconciliation.compare import Comparison, booked_of
+from generations.reconciliation.outcomes import Found
+from generations.reconciliation.verdicts import RUNNING
+
+log = logging.getLogger("videoforge.reconciliation")
+
+Keep = Callable[[], None]  # prolongs the run's lease, or stops the run
+MOST_ASKED = 400  # tasks in a run; those that were asked the longest ago come first
+MOST_MISSING = 100  # of a list: more are not asked about, they are differences
+AT_ONCE = 20  # answers that are compared together
+SHOULD_BE_LISTED = timedelta(hours=1)
+FORGETS_AFTER = timedelta(days=1)  # a vendor without a list need not know a task for longer
+STOPS = (FailureClass.ACCOUNT_AUTH, FailureClass.ACCOUNT_CREDITS)
+
+
+def ask_each(comparison: Comparison, keep: Keep) -> None:
+    """Every task of the window, at the vendor's own pace. Raises ProviderError where it refuses the key."""
+    run = comparison.run
+    sent = Attempt.objects.filter(key=run.key, state=AttemptState.ACCEPTED, sent_at__range=(run.from_at, run.to_at))
+    sent = sent.exclude(task__state__in=RUNNING).select_related("task__key", "task__attempt__key", "key")
+    wanted = list(sent.order_by(F("task__last_polled_at").asc(nulls_first=True), "pk")[: MOST_ASKED + 1])
+    if len(wanted) > MOST_ASKED:
+        comparison.counts["unread"] += sent.count() - MOST_ASKED
+    pairs = []
+    for attempt, answer in _answers(wanted[:MOST_ASKED], keep):
+        if isinstance(answer, Snapshot):
+            pairs.append((attempt, answer))
+        elif answer.cls == FailureClass.NOT_FOUND:
+            _forgotten(comparison, attempt)
+        else:
+            comparison.counts["unread"] += 1
+        if len(pairs) >= AT_ONCE:
+            comparison.take_ours(pairs)
+            pairs = []
+    comparison.take_ours(pairs)
+
+
+def _answers(attempts: Iterable[Attempt], keep: Keep) -> Iterator[tuple[Attempt, Snapshot | Failure]]:
+    """What the vendor says of each; those that must wait, or brought nothing, are asked once more at the end."""
+    later: list[tuple[Attempt, Failure]] = []
+    for attempt in attempts:
+        keep()
+        answer = _ask(attempt)
+        if isinstance(answer, Snapshot) or answer.cls == FailureClass.NOT_FOUND:
+            yield attempt, answer
+        else:
+            later.append((attempt, answer))
+            if answer.cls == FailureClass.THROTTLED and answer.code != "asked_just_now":
+                listing.wait(listing.pause_after(answer))
+    for attempt, failure in later:
+        keep()
+        listing.wait(listing.pause_after(failure) if failure.code == "asked_just_now" else 0)
+        yield attempt, _ask(attempt)
+
+
+def _ask(attempt: Attempt) -> Snapshot | Failure:
+    task = attempt.task
+    task.attempt = attempt
+    try:
+        return polling.fetch_snapshot(task)
+    except ProviderError as error:
+        if error.failure.cls in STOPS:
+            raise
+        return error.failure
+
+
+def _forgotten(comparison: Comparison, attempt: Attempt) -> None:
+    """The vendor does not know it any more: no wonder after a while, but odd for what it was paid for today."""
+    comparison.counts["forgotten"] += 1
+    booked = booked_of([attempt.task]).get(attempt.task_id, Decimal(0))
+    fresh = attempt.sent_at is not None and attempt.sent_at > timezone.now() - FORGETS_AFTER
+    found = [_missing(attempt, booked)] if booked and fresh else []
+    comparison.counts["found"] += outcomes.write(comparison.run, found, [attempt.remote_id])
+
+
+def look_for_missing(comparison: Comparison, keep: Keep) -> None:
+    """Ours that a complete list lacks. One that the vendor knows when asked proves that the list was not complete."""
+    run = comparison.run
+    until = min(run.to_at, timezone.now() - SHOULD_BE_LISTED)
+    sent = Attempt.objects.filter(key=run.key, state=AttemptState.ACCEPTED, sent_at__range=(run.from_at, until))
+    missing = [each for each in sent.select_related("task__key", "key") if each.remote_id not in comparison.seen]
+    booked = booked_of([each.task for each in missing])
+    known, found, free = [], [], []
+    for number, attempt in enumerate(missing):
+        keep()
+        answer = _ask(attempt) if number < MOST_MISSING else Failure(FailureClass.PROVIDER_UNKNOWN, "not_asked")
+        stake = booked.get(attempt.task_id) or _held(attempt.task)
+        if isinstance(answer, Snapshot):
+            known.append((attempt, answer))
+        elif stake or attempt.task.state in RUNNING:
+            found.append(_missing(attempt, stake, answer.code))
+        else:  # it cost nothing and holds nothing
+            free.append(attempt.remote_id)
+    comparison.take_ours(known)
+    comparison.counts["found"] += outcomes.write(run, found, free)
+    if known:
+        raise listing.Incomplete("lacks_known")
+
+
+def _held(task: Task) -> Decimal:
+    return sum((hold.amount for hold in ledger.holds(task) if hold.unit == task.unit), Decimal(0))
+
+
+def _missing(attempt: Attempt, ours: Decimal, asked: str = "") -> Found:
+    task = attempt.task
+    facts: dict[str, Any] = {"here": task.state, "at": (attempt.sent_at or task.created_at).isoformat()}
+    facts |= {"model": task.model, "asked": asked}
+    return Found(DifferenceKind.OURS, attempt.key, attempt.remote_id, ours, None, task, facts)

@@ -1,0 +1,120 @@
+"""How far a balance moved beside what we booked: per UTC hour for the eye, over the whole span for the verdict.
+
+A vendor takes its credits at the create or at the end, and we book when we notice: so only the span is judged, with
+whatever was under way at its two ends for a tolerance. While a gap stands open its span begins where it began, and a
+gap that was settled ends before the next span.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from itertools import pairwise
+
+from django.db.models import F, Q, QuerySet, Sum
+from django.db.models.functions import Coalesce
+
+from generations import ledger
+from generations.models import (
+    BalanceReading,
+    Difference,
+    DifferenceKind,
+    DifferenceState,
+    EntryKind,
+    ProviderKey,
+    Reconciliation,
+    Task,
+    UsageEntry,
+)
+from generations.reconciliation import outcomes
+from generations.reconciliation.outcomes import DECIDED, Found
+
+NAME = "balance"  # in the place of a vendor's id: a key has one such difference at a time
+AROUND = timedelta(minutes=15)  # we notice an end so much later than the vendor books it, or never earlier
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """From one reading to the next. ``gap``: what the balance fell by and we did not book."""
+
+    from_at: datetime
+    to_at: datetime
+    balance: Decimal
+    fell: Decimal
+    booked: Decimal
+
+    @property
+    def gap(self) -> Decimal:
+        return self.fell - self.booked
+
+
+def steps(key: ProviderKey, from_at: datetime, to_at: datetime, keys: Sequence[ProviderKey] = ()) -> list[Step]:
+    """One step for every hour that has a reading; booked is what ``keys`` spent together, this key unless told."""
+    readings = list(BalanceReading.objects.filter(key=key, at__range=(from_at, to_at)).order_by("at"))
+    if len(readings) < 2:
+        return []
+    rows = _rows(keys or [key], readings[0].at, readings[-1].at).order_by("at").values_list("at", "kind", "amount")
+    moved = iter(rows.iterator())
+    row, found = next(moved, None), []
+    for before, after in pairwise(readings):
+        booked = Decimal(0)
+        while row is not None and row[0] <= after.at:
+            booked += -row[2] if row[1] == EntryKind.TOP_UP else row[2]
+            row = next(moved, None)
+        found.append(Step(before.at, after.at, after.balance, before.balance - after.balance, booked))
+    return found
+
+
+def _rows(keys: Sequence[ProviderKey], after: datetime, until: datetime) -> QuerySet[UsageEntry]:
+    """What moves a balance: spending, and what was bought."""
+    unit = keys[0].translator.unit
+    kinds = (*ledger.SPENT, EntryKind.TOP_UP)
+    return UsageEntry.objects.filter(key__in=list(keys), unit=unit, kind__in=kinds, at__gt=after, at__lte=until)
+
+
+def compare(run: Reconciliation) -> int:
+    """Judge the span up to the run's end; returns how many differences stand open of it."""
+    key = run.key
+    found = steps(key, _begins(run), run.to_at)
+    if not found:
+        return 0
+    fell = sum((step.fell for step in found), Decimal(0))
+    first, last = found[0].from_at, found[-1].to_at
+    booked, sharing = sum((step.booked for step in found), Decimal(0)), [key]
+    if abs(fell - booked) > _under_way(sharing, first, last):
+        together = _neighbours(key)  # the keys of one account see one balance, and no vendor says which they are
+        all_booked = sum((step.booked for step in steps(key, first, last, together)), Decimal(0))
+        if abs(fell - all_booked) <= _under_way(together, first, last):
+            booked, sharing = all_booked, together
+    Reconciliation.objects.filter(pk=run.pk).update(balance_gap=fell - booked)
+    facts = {"from": first.isoformat(), "at": last.isoformat()}
+    explained = abs(fell - booked) <= _under_way(sharing, first, last)
+    differs = [] if explained else [Found(DifferenceKind.BALANCE, key, NAME, booked, fell, facts=facts)]
+    return outcomes.write(run, differs, [NAME])
+
+
+def _begins(run: Reconciliation) -> datetime:
+    """The reading from which on nothing is settled yet."""
+    of_balance = Difference.objects.filter(key=run.key, kind=DifferenceKind.BALANCE)
+    still_open = of_balance.filter(state=DifferenceState.OPEN).first()
+    if still_open and (told := still_open.facts.get("from")):
+        return datetime.fromisoformat(told)
+    settled = of_balance.filter(state__in=DECIDED, closed_at__isnull=False).order_by("-closed_at").first()
+    return max(run.from_at, settled.closed_at) if settled and settled.closed_at else run.from_at
+
+
+def _neighbours(key: ProviderKey) -> list[ProviderKey]:
+    return list(ProviderKey.objects.filter(provider=key.provider, base_url=key.base_url))
+
+
+def _under_way(keys: Sequence[ProviderKey], *ends: datetime) -> Decimal:
+    """What may have been taken on one side of these moments and booked on the other."""
+    near = Q()
+    for at in ends:
+        over = Q(finished_at=None, made_at=None) | Q(made_at__gte=at - AROUND)
+        over |= Q(made_at=None, finished_at__gte=at - AROUND)
+        near |= Q(submitted_at__lte=at + AROUND) & over
+    tasks = Task.objects.filter(near, attempt__key__in=list(keys))
+    worth = Coalesce("charge", "quote", "estimate", output_field=Task._meta.get_field("charge"))
+    same_unit = Q(charge__isnull=False) | Q(quote__isnull=False) | Q(estimate_unit__in=("", F("unit")))
+    return tasks.filter(same_unit).aggregate(sum=Sum(worth))["sum"] or Decimal(0)

@@ -1,0 +1,143 @@
+"""What an administrator does about a difference: one decision, one row of the ledger, once."""
+
+from datetime import datetime
+from decimal import Decimal
+
+from django.db import transaction
+from django.db.models import QuerySet
+from django.utils import timezone
+
+from generations import ledger, lifecycle
+from generations.ledger import Stranger
+from generations.models import (
+    Difference,
+    DifferenceKind,
+    DifferenceState,
+    EntrySource,
+    Reconciliation,
+    Task,
+    TaskState,
+    UsageEntry,
+    User,
+)
+from generations.reconciliation.verdicts import RUNNING
+
+CHUNK = 500
+BOOK, RELEASE, ASK, KEEP, TOP_UP = "book", "release", "ask", "keep", "top-up"
+
+
+class Cannot(Exception):
+    """This cannot be done about that difference, as it stands now."""
+
+
+def ways(difference: Difference) -> list[str]:
+    """What can be done about it; the first one is what is proposed."""
+    if difference.state != DifferenceState.OPEN:
+        return []
+    told = difference.theirs is not None
+    match difference.kind:
+        case DifferenceKind.AMOUNT:
+            return [BOOK, KEEP] if told else [KEEP]
+        case DifferenceKind.THEIRS:
+            return [BOOK] if told else []
+        case DifferenceKind.OURS:
+            return [RELEASE, ASK]
+        case DifferenceKind.STATE:
+            return [ASK, KEEP]
+        case DifferenceKind.BALANCE:
+            return [TOP_UP if _grew(difference) else BOOK, KEEP]
+    return []
+
+
+def settle(difference: Difference, how: str, actor: User, reason: str = "") -> UsageEntry | None:
+    """Settle it by a row of the ledger, which is returned; None where none is needed, or it is settled already.
+
+    Raises Cannot, and changes nothing.
+    """
+    with transaction.atomic():
+        row = Difference.objects.select_for_update().select_related("key", "task__key", "run").get(pk=difference.pk)
+        if row.state != DifferenceState.OPEN:
+            return None
+        if how not in ways(row):
+            raise Cannot(how)
+        if how == ASK:
+            _ask(row, actor)
+            return None
+        # Whoever changes the row first writes the ledger; the other one finds it closed.
+        mine = Difference.objects.filter(pk=row.pk, state=DifferenceState.OPEN)
+        if not mine.update(state=DifferenceState.SETTLED, closed_at=timezone.now(), closed_by=actor):
+            return None
+        entry = None if how == KEEP else _book(row, actor, reason.strip() or f"reconciliation {row.run_id}")
+        Difference.objects.filter(pk=row.pk).update(entry=entry)
+        return entry
+
+
+def _book(row: Difference, actor: User, reason: str) -> UsageEntry | None:
+    ours, theirs = row.ours or Decimal(0), row.theirs or Decimal(0)
+    match row.kind:
+        case DifferenceKind.THEIRS:
+            told = _stranger(row)
+            return ledger.external(row.key, told.remote_id, told.amount, told.at, model=told.model, note=told.note)
+        case DifferenceKind.OURS if row.task:
+            return _free(row.task, actor, reason)
+        case DifferenceKind.AMOUNT if row.task:
+            return lifecycle.correct_charge(row.task, theirs, reason, actor=actor)
+        case DifferenceKind.BALANCE if _grew(row):
+            return ledger.top_up(row.key, ours - theirs, reason, actor)
+    return ledger.adjust(row.key, theirs - ours, reason, actor, reference=row.remote_id)
+
+
+def _grew(row: Difference) -> bool:
+    """Whether more is left on the account than our books say: something was bought, or given back."""
+    return (row.theirs or Decimal(0)) < (row.ours or Decimal(0))
+
+
+def _free(task: Task, actor: User, reason: str) -> UsageEntry | None:
+    """The vendor never made it, or does not know it: it ends if it runs, costs nothing, and holds nothing."""
+    if task.state in RUNNING:
+        lifecycle.give_up(task, actor)
+    elif task.state == TaskState.ARCHIVING:
+        raise Cannot("archiving")
+    return lifecycle.correct_charge(task, Decimal(0), reason, source=EntrySource.ADMIN, actor=actor)
+
+
+def _ask(row: Difference, actor: User) -> None:
+    if row.task is None or not lifecycle.ask_now(row.task, actor):
+        raise Cannot("nobody to ask")
+
+
+def _stranger(row: Difference) -> Stranger:
+    """At the vendor's own time, so that it counts in the day and month in which it was spent."""
+    told = str(row.facts.get("at") or "")
+    at = datetime.fromisoformat(told) if told else row.found_at
+    note = f"{row.facts.get('prompt_length') or 0} characters of prompt, {row.facts.get('state', '')}"
+    return Stranger(row.remote_id, row.theirs or Decimal(0), at, str(row.facts.get("model") or ""), note)
+
+
+# --- All that was made elsewhere -------------------------------------------------------------------------------
+
+
+def acceptable(run: Reconciliation) -> QuerySet[Difference]:
+    """What one press books as spent by somebody else: tasks that have ended and whose amount the vendor named."""
+    found = run.differences.filter(kind=DifferenceKind.THEIRS, state=DifferenceState.OPEN, theirs__isnull=False)
+    return found.exclude(facts__state__in=("queued", "processing")).order_by("pk")
+
+
+def accept_all(run: Reconciliation, actor: User) -> tuple[int, Decimal]:
+    """Book them all, a chunk in a transaction; returns how many that were, and their sum in the key's unit."""
+    number, amount = 0, Decimal(0)
+    while rows := list(acceptable(run).values_list("pk", flat=True)[:CHUNK]):
+        booked = _accept(run, rows, actor)
+        number, amount = number + len(booked), amount + sum(booked, Decimal(0))
+    return number, amount
+
+
+@transaction.atomic
+def _accept(run: Reconciliation, pks: list[int], actor: User) -> list[Decimal]:
+    rows = list(Difference.objects.select_for_update().filter(pk__in=pks, state=DifferenceState.OPEN))
+    entries = ledger.externals(run.key, [_stranger(row) for row in rows])
+    now = timezone.now()
+    for row in rows:
+        row.state, row.closed_at, row.closed_by, row.entry = DifferenceState.SETTLED, now, actor, entries[row.remote_id]
+    Difference.objects.bulk_update(rows, ["state", "closed_at", "closed_by", "entry"], batch_size=100)
+    return [entries[row.remote_id].amount for row in rows]

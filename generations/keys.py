@@ -1,12 +1,15 @@
 """Adding, testing and using keys outside the route of a task."""
 
 import logging
+from datetime import date, timedelta
 
+from django.db import transaction
+from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from generations import addresses, evidence, lifecycle, transport
-from generations.models import ProviderKey, Task, User
+from generations.models import Attempt, AttemptState, Budget, KeyState, ProviderKey, Rate, Task, TaskState, User
 from generations.providers import PROVIDERS
 from generations.providers.base import Balance, Failure, ProviderError
 
@@ -124,3 +127,91 @@ def forget_problem(key: ProviderKey) -> None:
     """An administrator changed the key: new work may be tried again."""
     ProviderKey.objects.filter(pk=key.pk).update(problem="", problem_at=None, last_error="", last_error_at=None)
     log.info("key %s cleared at %s", key.label, timezone.now())
+
+
+# --- A key's life --------------------------------------------------------------------------------------------
+
+# What a new key takes over from the one that it replaces. Secret, expiry and the account's figures are its own.
+INHERITED = (
+    "provider", "base_url", "max_in_flight", "follows_account", "sends_per_second", "options", "note",
+)  # fmt: skip
+LABEL_AT_MOST = 60
+UNCLEAR_FOR = timedelta(days=7)  # a create without an answer is looked for so long, even after we gave it up
+
+
+def rotate(key: ProviderKey, secret: str, actor: User | None, expires_on: date | None = None) -> ProviderKey:
+    """A new key with this secret takes the place, label, budgets and rates of ``key``, which drains by itself.
+
+    Raises ValueError with a sentence for people, without the secret in it; then nothing has changed.
+    """
+    with transaction.atomic():
+        old = ProviderKey.objects.select_for_update().get(pk=key.pk)
+        problem = why_not_rotated(old, secret)
+        if problem:
+            raise ValueError(problem)
+        label = old.label
+        old.label = _label_of_the_past(label)
+        if old.state == KeyState.ACTIVE:
+            old.state = KeyState.DRAINING
+        old.save(update_fields=["label", "state"])
+        new = ProviderKey(label=label, replaces=old, added_by=actor, expires_on=expires_on)
+        for name in INHERITED:
+            setattr(new, name, getattr(old, name))
+        new.set_secret(secret)
+        new.save()
+        _inherit_money(old, new)
+    log.info("key %s replaces key %s", new.pk, old.pk)
+    return new
+
+
+def why_not_rotated(key: ProviderKey, secret: str) -> str:
+    """A sentence, "" when the secret may take over."""
+    if key.replaced_by.exists():
+        return _("The key “%(label)s” has been replaced already.") % {"label": key.label}
+    problem = bad_secret(secret) or taken(key.provider, secret)
+    return problem or addresses.why_not_allowed(key.provider, key.base_url)
+
+
+def _label_of_the_past(label: str) -> str:
+    """Labels are unique, and people look for the one they know: the old key keeps it with the day on which it ended."""
+    until = _("until %(date)s") % {"date": timezone.localdate().isoformat()}
+    for number in range(1, 1000):
+        tail = f" ({until})" if number == 1 else f" ({until}, {number})"
+        name = label[: LABEL_AT_MOST - len(tail)].rstrip() + tail
+        if not ProviderKey.objects.filter(label=name).exists():
+            return name
+    raise ValueError(_("A key with the label “%(label)s” exists already.") % {"label": name})
+
+
+def _inherit_money(old: ProviderKey, new: ProviderKey) -> None:
+    """Budgets and rates as they are: those of the old key stay with it, because its running tasks still count."""
+    rows: list[Budget | Rate] = [*Budget.objects.filter(key=old, active=True), *Rate.objects.filter(key=old)]
+    for row in rows:
+        row.pk, row.key = None, new
+        row._state.adding = True
+        row.save()
+
+
+def retire_drained() -> int:
+    """A draining key on which nothing runs, waits or is unclear has done its work: it is disabled."""
+    its_own = Q(key=OuterRef("pk")) | Q(attempt__key=OuterRef("pk"))
+    running = Task.objects.filter(its_own, state__in=TaskState.open())
+    since = timezone.now() - UNCLEAR_FOR
+    looked_for = Attempt.objects.filter(key=OuterRef("pk"), state=AttemptState.UNKNOWN, sent_at__gte=since)
+    done = ProviderKey.objects.filter(~Exists(running), ~Exists(looked_for), state=KeyState.DRAINING)
+    number = done.update(state=KeyState.DISABLED)
+    if number:
+        log.info("%d drained keys are disabled", number)
+    return number
+
+
+def learn_vendor_id(key: ProviderKey, vendor_key_id: str) -> bool:
+    """The vendor's list names the key that made a task of ours: remember its name. True when that was news."""
+    told = vendor_key_id.strip()[:64]
+    if not told or told == key.vendor_key_id:
+        return False
+    if key.vendor_key_id:
+        log.warning("key %s: the vendor calls it %s now, before %s", key.pk, told, key.vendor_key_id)
+    ProviderKey.objects.filter(pk=key.pk).update(vendor_key_id=told)
+    key.vendor_key_id = told
+    return True

@@ -96,8 +96,15 @@ def test_the_list_shows_whose_number_counts(desk: Client) -> None:
 
 def test_a_used_key_cannot_be_deleted(desk: Client, alice: User, key: ProviderKey) -> None:
     make_task(alice, key=key)
-    assert desk.post(reverse("admin:generations_providerkey_delete", args=[key.pk])).status_code == 403
+    address = reverse("admin:generations_providerkey_delete", args=[key.pk])
+    for answer in (desk.get(address, follow=True), desk.post(address, {"post": "yes"}, follow=True)):
+        assert "“Studio” has tasks or ledger rows and stays. Disable it instead." in answer.content.decode()
     assert ProviderKey.objects.exists()
+
+
+def test_an_unused_key_is_deleted(desk: Client, key: ProviderKey) -> None:
+    desk.post(reverse("admin:generations_providerkey_delete", args=[key.pk]), {"post": "yes"})
+    assert not ProviderKey.objects.exists()
 
 
 FIGURES = {"balance": 9945, "concurrency_limit": 5, "vendor_running": 2, "vendor_queued": 1}
@@ -415,7 +422,7 @@ def test_figures_stand_on_list_and_page_with_their_age(desk: Client) -> None:
     for page in (reverse(LIST), reverse(CHANGE, args=[key.pk])):
         content = desk.get(page).content.decode().replace("\xa0", " ")
         assert "9,945 credits (7 minutes ago)" in content
-        assert "5 at once · 2 running · 1 queued (7 minutes ago)" in content
+    assert "5 at once · 2 running · 1 queued (7 minutes ago)" in content, "on the key's own page"
 
 
 def test_nothing_inline_on_the_pages_of_keys(desk: Client, key: ProviderKey) -> None:

@@ -1,3 +1,14 @@
-"""Where administrators keep keys, people, catalogue and prices. Secrets go in and never come out."""
+"""Where administrators keep keys, people, budgets and prices, and where auditors look. Secrets never come out."""
 
-from generations.admin import addresses, catalogue, keys, prices, records  # noqa: F401  (they register themselves)
+from generations.admin import (  # noqa: F401  (they register themselves)
+    addresses,
+    alerts,
+    budgets,
+    catalogue,
+    changes,
+    keys,
+    ledger,
+    people,
+    prices,
+    records,
+)

@@ -88,6 +88,7 @@ class KeyForm(forms.ModelForm[ProviderKey]):
                 setattr(key, name, None)
         if cleaned["secret"]:
             key.set_secret(cleaned["secret"])
+            key.vendor_key_id = ""
         if self.changed_data:
             key.problem = ""
         key.set_settings(settings_fields.entered(key, cleaned))

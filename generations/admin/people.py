@@ -1,0 +1,127 @@
+"""People by role. Whoever made or booked something stays in the record: they are deactivated, never deleted."""
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin
+from django.contrib.auth.admin import GroupAdmin, UserAdmin
+from django.contrib.auth.forms import AdminUserCreationForm, UserChangeForm
+from django.contrib.auth.models import Group, Permission
+from django.db.models import Count, QuerySet
+from django.http import HttpRequest
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from generations.admin.guards import Kept
+from generations.models import Role, User
+
+TEAM_USAGE = "view_team_usage"
+ROLE_HELP = gettext_lazy(
+    "A member sees their own work and the team's. An auditor sees everything and changes nothing. "
+    "An administrator may change everything."
+)
+
+
+class RoleForm(UserChangeForm[User]):
+    """Takes care that somebody is left who may change things."""
+
+    sees_usage = forms.BooleanField(
+        label=gettext_lazy("sees everybody's usage"),
+        required=False,
+        help_text=gettext_lazy("For members; auditors and administrators do anyway."),
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if "role" in self.fields:
+            self.fields["role"].help_text = ROLE_HELP
+        if self.instance.pk and "sees_usage" in self.fields:
+            self.fields["sees_usage"].initial = self.instance.user_permissions.filter(codename=TEAM_USAGE).exists()
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or self.cleaned_data
+        stays = cleaned.get("role") == Role.ADMIN and cleaned.get("is_active")
+        others = User.objects.filter(role=Role.ADMIN, is_active=True).exclude(pk=self.instance.pk)
+        if self.initial.get("role") == Role.ADMIN and not stays and not others.exists():
+            self.add_error("role", _("This is the last active administrator: make somebody else one first."))
+        return cleaned
+
+
+@admin.register(User)
+class PersonAdmin(Kept, UserAdmin[User]):
+    form = RoleForm
+    add_form = AdminUserCreationForm
+    list_display = ("username", "display_name", "role", "is_active", "teams", "last_login")
+    list_filter = ("role", "is_active", "groups")
+    show_full_result_count = False
+    show_facets = admin.ShowFacets.NEVER
+    filter_horizontal = ("groups",)
+    readonly_fields = ("last_login", "date_joined")
+    fieldsets = (
+        (None, {"fields": ("username", "password")}),
+        (gettext_lazy("Person"), {"fields": ("first_name", "last_name", "email")}),
+        (gettext_lazy("What they may do"), {"fields": ("role", "is_active", "sees_usage", "groups")}),
+        (gettext_lazy("Look"), {"fields": ("theme", "language", "time_zone")}),
+        (gettext_lazy("Record"), {"fields": ("last_login", "date_joined")}),
+    )
+    add_fieldsets = (
+        (None, {"classes": ("wide",), "fields": ("username", "usable_password", "password1", "password2", "role")}),
+    )
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[User]:
+        return super().get_queryset(request).prefetch_related("groups")
+
+    def why_kept(self, row: Any) -> str:
+        if not super().why_kept(row):
+            return ""
+        told = {"name": row.display_name}
+        return _("%(name)s has made or booked something, which keeps its name. Deactivate the person instead.") % told
+
+    def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
+        """The role says all: an old superuser's mark would make an administrator of anybody."""
+        obj.is_superuser = obj.is_superuser and obj.role == Role.ADMIN
+        super().save_model(request, obj, form, change)
+
+    def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
+        super().save_related(request, form, formsets, change)
+        if "sees_usage" in form.cleaned_data:
+            right = Permission.objects.get(codename=TEAM_USAGE, content_type__app_label="generations")
+            change_of = form.instance.user_permissions
+            (change_of.add if form.cleaned_data["sees_usage"] else change_of.remove)(right)
+
+    @admin.display(description=gettext_lazy("sees everybody's usage"), boolean=True)
+    def sees_usage(self, person: User) -> bool:
+        """For those who may only look; others have the form's field of this name."""
+        return person.is_staff or person.user_permissions.filter(codename=TEAM_USAGE).exists()
+
+    @admin.display(description=gettext_lazy("name"))
+    def display_name(self, person: User) -> str:
+        return person.display_name
+
+    @admin.display(description=gettext_lazy("teams"), empty_value="–")
+    def teams(self, person: User) -> str:
+        return ", ".join(group.name for group in person.groups.all())
+
+
+admin.site.unregister(Group)
+
+
+@admin.register(Group)
+class TeamAdmin(Kept, GroupAdmin):
+    """Teams have people and budgets; what one may do is a matter of roles."""
+
+    list_display = ("name", "members")
+    fields = ("name",)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Group]:
+        teams: QuerySet[Group] = super().get_queryset(request).annotate(people=Count("user"))
+        return teams
+
+    def why_kept(self, row: Any) -> str:
+        if not row.budgets.exists():
+            return ""
+        return _("The team “%(name)s” has budgets: delete them or make them inactive first.") % {"name": row.name}
+
+    @admin.display(description=gettext_lazy("members"), ordering="people")
+    def members(self, team: Group) -> int:
+        return int(getattr(team, "people", 0))

@@ -56,10 +56,13 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Bar:
+    """``hit`` is where a pointer finds it: its whole row or column, however short it is."""
+
     name: str
     told: str
     query: str
     parts: list[Part]
+    hit: Part
     name_x: str
     name_y: str
     value: str = ""
@@ -202,7 +205,8 @@ def _lying(report: Report, unit: str, names: list[str], groups: list[Group], *, 
         parts, end = _lying_parts(group, top, most, side_by_side=side_by_side)
         place = {"name_x": _n(NAME_WIDTH - 8), "name_y": _n(top + 13), "value_x": _n(end + 8)}
         value = _value(report, unit, group)
-        bars.append(Bar(_short(group.name), _told(group), group.query, parts, value=value, **place))
+        hit = Part(0, "0", _n(top - 7), _n(WIDTH), _n(ROW_HEIGHT), "")
+        bars.append(Bar(_short(group.name), _told(group), group.query, parts, hit, value=value, **place))
     title, about = _words(report, unit)
     height = len(shown) * ROW_HEIGHT + 4
     return Chart(unit, title, about, WIDTH, height, bars, names, stands=False, left_out=len(groups) - len(shown))
@@ -234,7 +238,8 @@ def _standing(report: Report, unit: str, names: list[str], groups: list[Group]) 
             y -= height
             parts.append(Part(each.series, _n(number * slot + 1), _n(y), _n(slot - 2), _n(height), each.told))
         word = _tick(report, group.value) if number % every == 0 else ""
-        bars.append(Bar(word, _told(group), group.query, parts, _n(number * slot + 1), _n(TALL + 16)))
+        hit = Part(0, _n(number * slot), "0", _n(slot), _n(TALL + BASE), "")
+        bars.append(Bar(word, _told(group), group.query, parts, hit, _n(number * slot + 1), _n(TALL + 16)))
     title, about = _words(report, unit)
     return Chart(unit, title, about, max(WIDTH // 2, len(groups) * slot + 40), TALL + BASE, bars, names, stands=True)
 
@@ -257,7 +262,8 @@ def _told(group: Group) -> str:
 def _value(report: Report, unit: str, group: Group) -> str:
     if report.filters.view == ESTIMATES:
         estimated, charged = group.amounts
-        return money(charged.amount - estimated.amount, unit)
+        more = charged.amount - estimated.amount
+        return f"{'+' if more > 0 else '−' if more < 0 else ''}{money(abs(more), unit)}"
     return str(group.total()) if report.filters.view == FAILURES else money(group.total(), unit)
 
 

@@ -33,7 +33,7 @@ GROUPS = (
 TIMES = ("day", "month")
 BY_DEFAULT = {FIGURES: ("key", ""), FAILURES: ("key", "state"), ESTIMATES: ("model", "")}
 UNCONFIRMED = "unconfirmed"
-CHARGES = ("", "none", "some", UNCONFIRMED)  # of a list of clips: any, nothing, something, nobody said
+CHARGES = ("", "none", "some", "known", UNCONFIRMED)  # of a list of clips: any, nothing, something, ...
 People = Mapping[int, User]
 
 

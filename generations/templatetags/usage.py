@@ -11,10 +11,12 @@ from generations import words
 from generations.budgets import Standing
 from generations.models import Task, User, Visibility
 from generations.models.tasks import UNIT_CHOICES
+from generations.providers.base import Unit
 from generations.reports import About, labels
 from generations.reports.filters import GROUPS
 
 register = template.Library()
+MONEY = (Unit.USD, Unit.CNY)
 register.filter("person_name", labels.person_name)
 register.filter("model_name", labels.model_name)
 
@@ -29,6 +31,18 @@ def about_money(about: About) -> str:
 def signed_money(amount: Decimal, unit: str) -> str:
     """With its sign, where less is as likely as more."""
     return f"{'+' if amount > 0 else '−' if amount < 0 else ''}{words.money(abs(amount), unit)}"
+
+
+@register.filter
+def plain(amount: Decimal, unit: str) -> str:
+    """An amount beside a column that tells its unit."""
+    places = max(0, -int(amount.normalize().as_tuple().exponent))
+    return number_format(amount, decimal_pos=max(2, places) if unit in MONEY else places, force_grouping=True)
+
+
+@register.filter
+def signed(amount: Decimal, unit: str) -> str:
+    return f"{'+' if amount > 0 else '−' if amount < 0 else ''}{plain(abs(amount), unit)}"
 
 
 @register.filter

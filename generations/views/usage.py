@@ -38,6 +38,7 @@ TABS = (  # view, by, then, words
     (ESTIMATES, *BY_DEFAULT[ESTIMATES], gettext_lazy("Estimate versus charge")),
 )
 ENTRIES, CLIPS = "", "clips"
+MOST_LINES = 200  # of a table; the totals below it are of all of them
 private = cache_control(private=True, no_store=True)
 
 
@@ -52,6 +53,8 @@ def usage(request: HtmxHttpRequest) -> HttpResponse:
         by = heat_by(found)
         context |= {
             "report": found,
+            "lines": found.lines[:MOST_LINES],
+            "left_out": max(0, len(found.lines) - MOST_LINES),
             "charts": charts(found),
             "heat": heat(found, by) if by else None,
             "clips": _clips(found),

@@ -5,7 +5,6 @@ Only for rows that a generator wrote, in books that are kept in UTC: the day of 
 
 from django.db import connection
 
-ZONE = "UTC"
 ENTRY = ("key_id", "person_id", "model", "mode", "unit", "kind")
 TASK = ("key_id", "owner_id", "model", "mode", "unit", "state")
 DAY = {"sqlite": "date({at})", "postgresql": "({at} AT TIME ZONE 'UTC')::date"}
@@ -32,26 +31,18 @@ def fill() -> None:
 
 def _fill(into: str, source: str, cell: tuple[str, ...], sums: dict[str, str], at: str, where: str) -> None:
     columns = [name.replace("owner_id", "person_id") for name in cell]
-    day = DAY[connection.vendor].format(at=at)
-    days = f"SELECT {day} AS starts_on, {', '.join(cell)}, {', '.join(sums.values())} FROM generations_{source} "
-    days += f"WHERE {where} GROUP BY {day}, {', '.join(cell)}"
-    first, added = FIRST[connection.vendor], [f"sum({name})" for name in sums]
-    months = f"SELECT {first}, {', '.join(columns)}, {', '.join(added)} FROM generations_{into} WHERE grain = 'day' "
-    months += f"GROUP BY {first}, {', '.join(columns)}"
+    day, first = DAY[connection.vendor].format(at=at), FIRST[connection.vendor]
+    added = [f"sum({name})" for name in sums]
+    days = _select([day, *cell, *sums.values()], f"generations_{source} WHERE {where}", [day, *cell])
+    months = _select([first, *columns, *added], f"generations_{into} WHERE grain = 'day'", [first, *columns])
+    names = ["starts_on", *columns, *sums]
+    word = " || '|' || ".join(f"coalesce(CAST({name} AS TEXT), '-')" for name in names[: 1 + len(columns)])
     for grain, rows in (("day", days), ("month", months)):
-        names = ["starts_on", *columns, *sums]
-        word = " || '|' || ".join(_text(name) for name in names[: 1 + len(columns)])
+        listed = ", ".join(names)
+        statement = f"INSERT INTO generations_{into} (grain, name, {listed}) WITH named ({listed}) AS ({rows}) "
         with connection.cursor() as cursor:
-            cursor.execute(
-                f"INSERT INTO generations_{into} (grain, name, {', '.join(names)}) "
-                f"SELECT '{grain}', '{grain}|' || {word}, {', '.join(names)} "
-                f"FROM (SELECT * FROM ({rows}) AS r) AS named ({', '.join(names)})"
-                if connection.vendor == "postgresql"
-                else f"INSERT INTO generations_{into} (grain, name, {', '.join(names)}) "
-                f"WITH named ({', '.join(names)}) AS ({rows}) "
-                f"SELECT '{grain}', '{grain}|' || {word}, {', '.join(names)} FROM named"
-            )
+            cursor.execute(f"{statement} SELECT '{grain}', '{grain}|' || {word}, {listed} FROM named")  # noqa: S608
 
 
-def _text(name: str) -> str:
-    return f"coalesce(CAST({name} AS TEXT), '-')"
+def _select(what: list[str], source: str, by: list[str]) -> str:
+    return f"SELECT {', '.join(what)} FROM {source} GROUP BY {', '.join(by)}"  # noqa: S608

@@ -99,8 +99,8 @@ def make_task(house: House, batch: Batch, position: int, at: datetime, chance: r
         charge = estimate * Decimal("1.2")
     made = at + timedelta(seconds=chance.randint(40, 400))
     return Task(
-        id=uuid7_at(at, chance), owner=person, batch=batch, position=position, key=key, provider=key.provider, mode=mode,
-        model=model, wire_model=model, prompt_text="A paper boat crosses a puddle", duration=seconds,
+        id=uuid7_at(at, chance), owner=person, batch=batch, position=position, key=key, provider=key.provider,
+        mode=mode, model=model, wire_model=model, prompt_text="A paper boat crosses a puddle", duration=seconds,
         resolution="720p", state=state, unit=unit, estimate=estimate, estimate_unit=unit, price_list="bench",
         charge=charge, created_at=at, changed_at=made, made_at=made if state in ("succeeded", "lost") else None,
         finished_at=made,

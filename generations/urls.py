@@ -15,6 +15,7 @@ from generations.views import (
     operations,
     people,
     pictures,
+    reconciliation,
     tasks,
     usage,
 )
@@ -38,6 +39,10 @@ urlpatterns = [
     path("templates/", experiments.template_create, name="template-create"),
     path("operations/", operations.operations, name="operations"),
     path("operations/<slug:name>/", operations.operations_list, name="operations-list"),
+    path("reconciliation/", reconciliation.reconciliation, name="reconciliation"),
+    path("reconciliation/<int:pk>/", reconciliation.reconciliation_run, name="reconciliation-run"),
+    path("reconciliation/<int:pk>/settle/", reconciliation.reconciliation_settle, name="reconciliation-settle"),
+    path("reconciliation/<int:pk>/accept/", reconciliation.reconciliation_accept, name="reconciliation-accept"),
     path("library/", library.library, name="library"),
     path("usage/", usage.usage, name="usage"),
     path("usage/rows/", usage.usage_rows, name="usage-rows"),

@@ -200,6 +200,7 @@ EVENTS: dict[str, Text] = {
     "not-created": gettext_lazy("The vendor has no trace of it"),
     "resent-at-risk": gettext_lazy("An administrator sends it again and accepts the risk"),
     "made-twice": gettext_lazy("Sent twice, and both were made: the other one stands beside it"),
+    "adopted": gettext_lazy("Made outside of VideoForge, and taken into the library"),
     "given-up": gettext_lazy("An administrator gave it up: the vendor does not know it"),
     "charge-corrected": gettext_lazy("The charge was corrected"),
     "late-success": gettext_lazy("The clip came after all"),

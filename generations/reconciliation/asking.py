@@ -1,6 +1,7 @@
 """Tasks asked about one by one: where a vendor has no list, and where its list lacks one that should be in it."""
 
 import logging
+import time
 from collections.abc import Callable, Iterable, Iterator
 from datetime import timedelta
 from decimal import Decimal
@@ -25,6 +26,7 @@ MOST_MISSING = 100  # of a list: more are not asked about, they are differences
 AT_ONCE = 20  # answers that are compared together
 SHOULD_BE_LISTED = timedelta(hours=1)
 FORGETS_AFTER = timedelta(days=1)  # a vendor without a list need not know a task for longer
+TOO_SOON = "asked_just_now"  # our own word: this task may not be asked about yet
 STOPS = (FailureClass.ACCOUNT_AUTH, FailureClass.ACCOUNT_CREDITS)
 
 
@@ -52,19 +54,19 @@ def ask_each(comparison: Comparison, keep: Keep) -> None:
 
 def _answers(attempts: Iterable[Attempt], keep: Keep) -> Iterator[tuple[Attempt, Snapshot | Failure]]:
     """What the vendor says of each; those that must wait, or brought nothing, are asked once more at the end."""
-    later: list[tuple[Attempt, Failure]] = []
+    later: list[tuple[Attempt, float]] = []
     for attempt in attempts:
         keep()
         answer = _ask(attempt)
         if isinstance(answer, Snapshot) or answer.cls == FailureClass.NOT_FOUND:
             yield attempt, answer
         else:
-            later.append((attempt, answer))
-            if answer.cls == FailureClass.THROTTLED and answer.code != "asked_just_now":
+            later.append((attempt, time.monotonic() + listing.pause_after(answer)))
+            if answer.cls == FailureClass.THROTTLED and answer.code != TOO_SOON:
                 listing.wait(listing.pause_after(answer))
-    for attempt, failure in later:
+    for attempt, free_at in later:
         keep()
-        listing.wait(listing.pause_after(failure) if failure.code == "asked_just_now" else 0)
+        listing.wait(max(0.0, free_at - time.monotonic()))
         yield attempt, _ask(attempt)
 
 

@@ -95,6 +95,7 @@ class Sandbox:
         return [
             route("GET", "/_sandbox/books", self.show_books),
             route("POST", "/_sandbox/reset", self.reset),
+            route("POST", "/_sandbox/tamper", self.tamper),
             route("GET", "/_sandbox/faults", self.show_faults),
             route("POST", "/_sandbox/faults", self.order_faults),
         ]
@@ -112,6 +113,17 @@ class Sandbox:
         self.folder.clear()
         return json_response(200, {})
 
+    def tamper(self, request: Request) -> Response:
+        """``{"vendor", "id", "amount"}``: the task costs so much from now on, in the units of the books."""
+        _only_from_here(request)
+        try:
+            vendor, task_id, amount = _change(json_body(request))
+        except BadField as fault:
+            return json_response(400, {"error": fault.message})
+        if not self.books.tamper(vendor, task_id, amount):
+            return json_response(404, {"error": "no such task"})
+        return json_response(200, {})
+
     def show_faults(self, request: Request) -> Response:
         """The present order of faults, and how many of each were done."""
         _only_from_here(request)
@@ -125,6 +137,16 @@ class Sandbox:
         except (BadField, BadPlan) as fault:
             return json_response(400, {"error": getattr(fault, "message", str(fault))})
         return self.show_faults(request)
+
+
+def _change(body: object) -> tuple[str, str, int]:
+    """:raises BadField: for anything that is not exactly a vendor, a task and a whole amount."""
+    if not isinstance(body, dict) or set(body) != {"vendor", "id", "amount"}:
+        raise BadField("FieldInvalid", "body")
+    amount = body["amount"]
+    if not isinstance(amount, int) or isinstance(amount, bool) or not 0 <= amount < 2**53:
+        raise BadField("FieldInvalid", "amount")
+    return str(body["vendor"]), str(body["id"]), amount
 
 
 def _only_from_here(request: Request) -> None:

@@ -346,6 +346,11 @@ class Books:
             "tasks": [_line(task, now) for task in tasks],
         }
 
+    def tamper(self, vendor: str, task_id: str, amount: int) -> bool:
+        """Change what a task cost behind everybody's back. False when there is none."""
+        changed = self._db().execute("UPDATE task SET quote = ? WHERE vendor = ? AND id = ?", (amount, vendor, task_id))
+        return changed.rowcount == 1
+
     def reset(self) -> None:
         """Forget everything."""
         with self._writing() as db:

@@ -1,0 +1,432 @@
+"""Vendors without a list, balances, nights, and two people who press at once."""
+
+import threading
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import httpx
+import pytest
+import respx
+from django.db import connection
+from django.utils import timezone
+from django_q.models import OrmQ
+
+from generations import leases, ledger, reconciliation, totals
+from generations.models import (
+    Attempt,
+    BalanceReading,
+    Difference,
+    EntryKind,
+    Lease,
+    ProviderKey,
+    Reconciliation,
+    Task,
+    UsageEntry,
+    User,
+)
+from generations.providers.base import Money, Unit
+from generations.reconciliation import asking, balance, listing
+from tests.factories import make_key, make_task
+
+pytestmark = pytest.mark.django_db
+UNIALL = "https://api.uniall.ai"
+NOW = timezone.now
+HOUR = timedelta(hours=1)
+
+
+@pytest.fixture
+def uniall(db: None) -> ProviderKey:
+    return make_key("Resold", provider="uniall", base_url=UNIALL, last_used_at=NOW())
+
+
+@pytest.fixture(autouse=True)
+def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    made: list[float] = []
+    monkeypatch.setattr(listing, "wait", made.append)
+    return made
+
+
+def paid(owner: User, key: ProviderKey, remote_id: str, amount: str | None = "55", **over: Any) -> Task:
+    then = over.pop("then", NOW() - 2 * HOUR)
+    fields = {"state": "succeeded", "submitted_at": then, "made_at": then, "finished_at": then, **over}
+    task = make_task(owner, key=key, remote_id=remote_id, **fields)
+    Attempt.objects.filter(task=task).update(sent_at=then)
+    if amount is not None:
+        Task.objects.filter(pk=task.pk).update(charge=Decimal(amount))
+        ledger.settle(task, Money(Decimal(amount), Unit(task.unit)))
+    task.refresh_from_db()
+    totals.count(None, task)
+    return task
+
+
+def says(remote_id: str, credits: Any = 55, status: str = "SUCCESS", **over: Any) -> respx.Route:
+    data = {"task_id": remote_id, "status": status, "result_url": f"{UNIALL}/{remote_id}.mp4", **over}
+    if status == "SUCCESS":
+        data["data"] = {"credits": credits}
+    answer = httpx.Response(200, json={"code": "success", "data": data})
+    return respx.get(f"{UNIALL}/v1/video/generations/{remote_id}").mock(return_value=answer)
+
+
+def fails(remote_id: str, *answers: httpx.Response) -> respx.Route:
+    queue = list(answers)
+    route = respx.get(f"{UNIALL}/v1/video/generations/{remote_id}")
+    return route.mock(side_effect=lambda _: queue.pop(0) if len(queue) > 1 else queue[0])
+
+
+def missing() -> httpx.Response:
+    return httpx.Response(404, json={"code": "task_not_exist", "message": "task does not exist", "data": None})
+
+
+def reconcile(key: ProviderKey, **over: Any) -> Reconciliation:
+    to_at = over.get("to_at", NOW())
+    run = reconciliation.request(key, over.get("from_at", to_at - timedelta(days=7)), to_at)
+    assert reconciliation.run(run.pk)
+    run.refresh_from_db()
+    return run
+
+
+# --- One by one ----------------------------------------------------------------------------------------------------
+
+
+@respx.mock
+def test_each_task_is_asked_about_and_compared(alice: User, uniall: ProviderKey) -> None:
+    for remote_id, booked in (("a", "55"), ("b", "55")):
+        paid(alice, uniall, remote_id, booked)
+    says("a")
+    says("b", 60)
+    run = reconcile(uniall)
+    assert (run.lists, run.state, run.listed, run.same, run.pages) == (False, "complete", 2, 1, 0)
+    difference = Difference.objects.get()
+    assert (difference.kind, difference.ours, difference.theirs, difference.remote_id) == ("amount", 55, 60, "b")
+
+
+@respx.mock
+def test_a_charge_that_the_vendor_tells_now_is_booked(alice: User, uniall: ProviderKey) -> None:
+    task = paid(alice, uniall, "a", None)
+    says("a", 40)
+    run = reconcile(uniall)
+    task.refresh_from_db()
+    assert (task.charge, run.confirmed, run.unconfirmed, run.is_explained) == (40, 1, 0, True)
+
+
+@respx.mock
+def test_a_vendor_that_says_nothing_leaves_it_not_confirmed(alice: User, uniall: ProviderKey) -> None:
+    paid(alice, uniall, "a", None, state="failed")
+    says("a", status="FAILURE", fail_reason="broken", result_url="")
+    run = reconcile(uniall)
+    assert (run.unconfirmed, run.is_explained) == (1, True)
+    assert Task.objects.get().charge is None
+    assert not UsageEntry.objects.exists()
+
+
+@respx.mock
+def test_what_is_known_no_more_is_counted(alice: User, uniall: ProviderKey) -> None:
+    paid(alice, uniall, "old", then=NOW() - timedelta(days=3))
+    fails("old", missing())
+    run = reconcile(uniall)
+    assert (run.forgotten, run.is_explained) == (1, True)
+
+
+@respx.mock
+def test_what_was_paid_today_and_is_unknown_is_a_difference(alice: User, uniall: ProviderKey) -> None:
+    paid(alice, uniall, "new")
+    paid(alice, uniall, "free", "0", state="failed")
+    fails("new", missing())
+    fails("free", missing())
+    run = reconcile(uniall)
+    assert run.forgotten == 2
+    assert (Difference.objects.get().kind, Difference.objects.get().remote_id) == ("ours", "new")
+
+
+@respx.mock
+def test_silence_is_tried_once_more_and_explains_nothing(alice: User, uniall: ProviderKey) -> None:
+    paid(alice, uniall, "a")
+    paid(alice, uniall, "b")
+    fails("a", httpx.Response(500), httpx.Response(500))
+    says("b")
+    run = reconcile(uniall)
+    assert (run.state, run.error, run.unread, run.same, run.is_explained) == ("incomplete", "unread", 1, 1, False)
+
+
+@respx.mock
+def test_the_pause_that_a_vendor_asks_for_is_kept(alice: User, uniall: ProviderKey, waits: list[float]) -> None:
+    paid(alice, uniall, "a")
+    fails("a", httpx.Response(429, headers={"Retry-After": "7"}, json={"error": {"code": "rate_limit_exceeded"}}))
+    run = reconcile(uniall)
+    assert 7 in waits
+    assert run.state == "incomplete"
+
+
+@respx.mock
+def test_a_floor_between_two_looks_is_kept(alice: User, waits: list[float]) -> None:
+    key = make_key("Slow", provider="xingchao", base_url="https://xingchao.example")
+    task = paid(alice, key, "a", "0.5", unit="token", state="failed")
+    Task.objects.update(last_polled_at=NOW())
+    route = respx.get("https://xingchao.example/v1/result/a")
+    route.mock(return_value=httpx.Response(200, json={"id": "a", "status": "failed", "totalTokens": 0.5}))
+    run = reconcile(key)
+    assert not route.called
+    assert any(25 < pause <= 30 for pause in waits)
+    assert (run.state, run.unread) == ("incomplete", 1), "nobody waited, so nobody may say that it is explained"
+    Task.objects.filter(pk=task.pk).update(last_polled_at=None)
+
+
+@respx.mock
+def test_a_few_hundred_at_most_and_the_longest_unasked_first(
+    alice: User, uniall: ProviderKey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(asking, "MOST_ASKED", 2)
+    for name in "abc":
+        paid(alice, uniall, name)
+        says(name)
+    first, second = reconcile(uniall), reconcile(uniall)
+    asked = [call.request.url.path.rpartition("/")[2] for call in respx.calls]
+    assert (first.state, first.unread, len(asked)) == ("incomplete", 1, 4)
+    assert set(asked) == {"a", "b", "c"}, "by and by all of them"
+    assert second.unread == 1
+
+
+@respx.mock
+def test_a_late_success_is_taken_in(alice: User, uniall: ProviderKey) -> None:
+    task = paid(alice, uniall, "a", None, state="failed", failure_code="given_up")
+    says("a")
+    assert reconcile(uniall).is_explained
+    task.refresh_from_db()
+    assert (task.state, task.charge) == ("archiving", 55)
+
+
+# --- Balances ------------------------------------------------------------------------------------------------------
+
+
+def reading(key: ProviderKey, at: datetime, left: int) -> None:
+    hour = at.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
+    BalanceReading.objects.create(key=key, hour=hour, at=at, balance=left)
+
+
+def booked(key: ProviderKey, amount: int, at: datetime) -> UsageEntry:
+    return ledger.external(key, f"x{amount}-{at:%H%M%S}", Decimal(amount), at, model="viduq3-turbo", note="")
+
+
+START = NOW().replace(minute=30, second=0, microsecond=0) - timedelta(days=1)
+
+
+def compare_balance(key: ProviderKey, to_at: datetime | None = None) -> Reconciliation:
+    """The part about the balance alone."""
+    run = reconciliation.request(key, START - HOUR, to_at or NOW())
+    balance.compare(run)
+    run.refresh_from_db()
+    return run
+
+
+def test_a_balance_that_falls_by_what_we_booked(key: ProviderKey) -> None:
+    for hours, left in ((0, 1000), (1, 950), (2, 950), (3, 900)):
+        reading(key, START + hours * HOUR, left)
+    booked(key, 50, START + timedelta(minutes=40))
+    booked(key, 50, START + timedelta(minutes=150))
+    assert compare_balance(key).balance_gap == 0
+    assert not Difference.objects.exists()
+    steps = balance.steps(key, START, NOW())
+    assert [(step.fell, step.booked, step.gap) for step in steps] == [(50, 50, 0), (0, 0, 0), (50, 50, 0)]
+
+
+def test_a_gap_is_one_difference_until_it_is_booked(key: ProviderKey, admin: User) -> None:
+    reading(key, START, 1000)
+    reading(key, START + HOUR, 700)
+    booked(key, 100, START + timedelta(minutes=5))
+    for _ in range(2):
+        assert compare_balance(key).balance_gap == 200
+    difference = Difference.objects.get()
+    assert (difference.kind, difference.ours, difference.theirs) == ("balance", 100, 300)
+    entry = reconciliation.settle(difference, "book", admin, "the console shows a fee")
+    assert entry is not None
+    assert (entry.kind, entry.amount, entry.note) == ("adjust", 200, "the console shows a fee")
+    assert compare_balance(key).balance_gap is None, "a new span begins behind it"
+    assert not Difference.objects.filter(state="open").exists()
+
+
+def test_a_gap_is_not_forgotten_when_its_week_is_over(key: ProviderKey) -> None:
+    reading(key, START, 1000)
+    reading(key, START + HOUR, 700)
+    compare_balance(key)
+    later = reconciliation.request(key, START + 5 * HOUR, NOW())
+    reading(key, START + 6 * HOUR, 700)
+    balance.compare(later)
+    assert (Difference.objects.get().state, Difference.objects.get().run) == ("open", later)
+
+
+def test_a_gap_that_strangers_explain_is_gone(key: ProviderKey) -> None:
+    reading(key, START, 1000)
+    reading(key, START + HOUR, 700)
+    compare_balance(key)
+    booked(key, 300, START + timedelta(minutes=5))
+    compare_balance(key)
+    assert Difference.objects.get().state == "gone"
+
+
+def test_what_is_under_way_is_no_gap(key: ProviderKey, alice: User) -> None:
+    reading(key, START, 1000)
+    reading(key, START + HOUR, 940)
+    make_task(alice, key=key, state="processing", submitted_at=START + timedelta(minutes=50), quote=Decimal(60))
+    compare_balance(key)
+    assert not Difference.objects.exists()
+    reading(key, START + 2 * HOUR, 800)
+    compare_balance(key)
+    assert Difference.objects.get().theirs == 200
+
+
+def test_what_was_bought_is_growth(key: ProviderKey, admin: User) -> None:
+    now = NOW()
+    reading(key, now - 3 * HOUR, 100)
+    ledger.top_up(key, Decimal(500), "order 7", admin)
+    reading(key, NOW() + timedelta(seconds=1), 600)
+    run = reconciliation.request(key, now - 4 * HOUR, NOW() + HOUR)
+    balance.compare(run)
+    run.refresh_from_db()
+    assert run.balance_gap == 0
+    assert not Difference.objects.exists()
+
+
+def test_growth_that_nobody_recorded_is_recorded_as_bought(key: ProviderKey, admin: User) -> None:
+    reading(key, START, 100)
+    reading(key, START + HOUR, 600)
+    assert compare_balance(key).balance_gap == -500
+    entry = reconciliation.settle(Difference.objects.get(), "top-up", admin, "order 7")
+    assert entry is not None
+    assert (entry.kind, entry.amount) == ("top-up", 500)
+
+
+def test_keys_of_one_account_share_its_balance(key: ProviderKey) -> None:
+    other = make_key("Other", "sandbox-not-a-real-key-0002", base_url=key.base_url)
+    for each in (key, other):
+        reading(each, START, 1000)
+        reading(each, START + HOUR, 700)
+    booked(key, 100, START + timedelta(minutes=5))
+    booked(other, 200, START + timedelta(minutes=6))
+    assert compare_balance(key).balance_gap == 0
+    assert not Difference.objects.exists()
+
+
+def test_an_amount_on_the_edge_of_an_hour_counts_once(key: ProviderKey) -> None:
+    edge = START.replace(minute=0) + HOUR
+    for at, left in ((edge - HOUR, 1000), (edge, 900), (edge + HOUR, 900)):
+        reading(key, at, left)
+    booked(key, 100, edge)
+    assert [step.gap for step in balance.steps(key, START - HOUR, NOW())] == [0, 0]
+
+
+# --- Nights --------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def at_four(settings: Any, monkeypatch: pytest.MonkeyPatch) -> datetime:
+    """Four in the morning of the books, tomorrow: all keys were added before."""
+    settings.TIME_ZONE = "Asia/Shanghai"
+    moment = totals.starts_at(totals.today() + timedelta(days=1)) + timedelta(hours=4)
+    monkeypatch.setattr(timezone, "now", lambda: moment)
+    return moment
+
+
+def test_each_night_every_key_that_was_used_is_compared_once(uniall: ProviderKey, at_four: datetime) -> None:
+    make_key("Idle", "sandbox-not-a-real-key-0003", provider="uniall", base_url=UNIALL)
+    listing_key = make_key("Idle too, with a list", "sandbox-not-a-real-key-0004")
+    make_key("Put away", "sandbox-not-a-real-key-0005", state="disabled")
+    make_key("Refused", "sandbox-not-a-real-key-0006", problem="auth", last_used_at=at_four)
+    ProviderKey.objects.update(created_at=at_four - timedelta(days=9))
+    assert reconciliation.nightly() == 2
+    runs = Reconciliation.objects.all()
+    assert {run.key for run in runs} == {uniall, listing_key}
+    assert {(run.to_at, run.to_at - run.from_at) for run in runs} == {
+        (at_four - timedelta(minutes=15), timedelta(days=7))
+    }
+    Lease.objects.all().delete()
+    runs.update(created_at=at_four)
+    assert reconciliation.nightly() == 0, "once a night"
+    assert len([job for job in OrmQ.objects.all() if str(job.func()).endswith("reconcile")]) >= 2
+
+
+def test_before_three_nothing_begins(uniall: ProviderKey, settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings.TIME_ZONE = "Asia/Shanghai"
+    moment = totals.starts_at(totals.today() + timedelta(days=1)) + timedelta(hours=2, minutes=59)
+    monkeypatch.setattr(timezone, "now", lambda: moment)
+    assert reconciliation.nightly() == 0
+
+
+def test_a_run_that_found_no_place_is_woken(uniall: ProviderKey) -> None:
+    run = reconciliation.request(uniall, NOW() - timedelta(days=1), NOW())
+    for number in range(2):
+        leases.seize(f"reconcile-place-{number}", "somebody", 60)
+    assert not reconciliation.in_worker(run.pk)
+    OrmQ.objects.all().delete()
+    reconciliation.nightly()
+    assert not OrmQ.objects.exists(), "while the places are taken nothing is woken"
+    Lease.objects.all().delete()
+    reconciliation.nightly()
+    assert [job.args() for job in OrmQ.objects.all()] == [(run.pk,)]
+    assert reconciliation.in_worker(run.pk)
+    run.refresh_from_db()
+    assert run.state == "complete"
+
+
+# --- Two at once ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_people_settle_the_same_difference_at_once(alice: User, admin: User, uniall: ProviderKey) -> None:
+    task = paid(alice, uniall, "a")
+    run = reconciliation.request(uniall, NOW() - timedelta(days=1), NOW())
+    difference = Difference.objects.create(
+        run=run, key=uniall, kind="amount", task=task, remote_id="a", ours=55, theirs=70, unit="credit"
+    )
+    start = threading.Barrier(4)
+    entries = []
+
+    def press() -> None:
+        start.wait()
+        try:
+            entries.append(reconciliation.settle(difference, "book", admin))
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=press) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(entries) == 4
+    assert len([each for each in entries if each]) == 1
+    assert ledger.booked(task) == 70
+    assert UsageEntry.objects.filter(kind=EntryKind.ADJUST).count() == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_people_accept_all_at_once(admin: User, key: ProviderKey) -> None:
+    run = reconciliation.request(key, NOW() - timedelta(days=1), NOW())
+    for number in range(30):
+        Difference.objects.create(
+            run=run,
+            key=key,
+            kind="theirs",
+            remote_id=str(number),
+            theirs=5,
+            unit="credit",
+            facts={"state": "succeeded"},
+        )
+    start = threading.Barrier(3)
+    booked_now = []
+
+    def press() -> None:
+        start.wait()
+        try:
+            booked_now.append(reconciliation.accept_all(run, admin)[0])
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=press) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sum(booked_now) == 30
+    assert UsageEntry.objects.filter(kind=EntryKind.EXTERNAL).count() == 30
+    assert not totals.check(repair=False)

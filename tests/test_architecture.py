@@ -91,7 +91,7 @@ BELOW: dict[str, set[str]] = {
     "attention": {"alerts", "budgets", "health", "models", "operations", "standings", "words"},
     "admin": {
         "addresses", "alert_words", "alerts", "budgets", "choices", "keys", "ledger", "lifecycle", "models",
-        "operations", "providers", "queue", "standings", "stock", "totals", "words",
+        "operations", "providers", "queue", "reconciliation", "standings", "stock", "totals", "words",
     },
     "audit": {"models"},
     "checks": set(),

@@ -54,7 +54,10 @@ class AdjustForm(Booking):
 
     key = forms.ModelChoiceField(ProviderKey.objects.order_by("label"), label=gettext_lazy("API key"))
     amount = forms.DecimalField(
-        label=gettext_lazy("Amount"), help_text=gettext_lazy("In the key's unit; below zero for less spent."), max_digits=14, decimal_places=4
+        label=gettext_lazy("Amount"),
+        help_text=gettext_lazy("In the key's unit; below zero for less spent."),
+        max_digits=14,
+        decimal_places=4,
     )
     reason = _reason()
 
@@ -87,7 +90,8 @@ class TopUpForm(Booking):
         label=gettext_lazy("Amount"),
         help_text=gettext_lazy("In the key's unit."),
         validators=[MinValueValidator(Decimal("0.0001"))],
-        max_digits=14, decimal_places=4,
+        max_digits=14,
+        decimal_places=4,
     )
     note = forms.CharField(
         label=gettext_lazy("Note"),
@@ -120,7 +124,8 @@ class CorrectForm(Booking):
         label=gettext_lazy("It cost"),
         help_text=gettext_lazy("In the vendor's unit; 0 where nothing was charged."),
         validators=[MinValueValidator(Decimal(0))],
-        max_digits=14, decimal_places=4,
+        max_digits=14,
+        decimal_places=4,
     )
     reason = _reason()
 
@@ -230,6 +235,7 @@ def _page(
         "opts": owner.opts,
         "form": form,
         "hidden": hidden,
+        "told": hidden.get("reason") or hidden.get("note"),
         **more,
     }
     return TemplateResponse(request, f"admin/generations/usageentry/booking_{step}.html", context, status=status)

@@ -5,8 +5,6 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
 from heapq import nlargest
-from importlib import import_module
-from typing import Any
 
 from django.contrib import messages
 from django.db.models import Count, Q, QuerySet, Sum
@@ -15,7 +13,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from generations import alerts, standings, totals
+from generations import alerts, reconciliation, standings, totals
 from generations.admin import chart
 from generations.budgets import Standing
 from generations.ledger import SPENT
@@ -91,6 +89,5 @@ def reconcile(request: HttpRequest, key: ProviderKey) -> None:
     """Have the last days compared with what the vendor says; the worker does it."""
     now = timezone.now()
     actor = request.user if isinstance(request.user, User) else None
-    asked: Any = import_module("generations.reconciliation")
-    asked.request(key, now - WINDOW, now, actor)
+    reconciliation.request(key, now - WINDOW, now, actor)
     messages.info(request, _("The last seven days are being compared. The outcome appears here in a while."))

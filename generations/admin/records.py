@@ -3,6 +3,7 @@
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.urls import reverse
 from django.utils.translation import gettext_lazy, ngettext
 from django_q import admin as queue_admin  # noqa: F401  (registers its tables, below they are taken off again)
 from django_q import models as queue_models
@@ -87,6 +88,10 @@ class ReconciliationAdmin(ReadOnly, Listed):
     list_filter = ("state", "key")
     list_select_related = ("key",)
 
+    def view_on_site(self, run: Reconciliation) -> str:
+        """The page with what to do about each difference."""
+        return reverse("reconciliation-run", args=[run.pk])
+
 
 @admin.register(Difference)
 class DifferenceAdmin(ReadOnly, Listed):
@@ -94,6 +99,9 @@ class DifferenceAdmin(ReadOnly, Listed):
     list_filter = ("state", "kind", "key")
     list_select_related = ("key", "task")
     search_fields = ("remote_id__exact",)
+
+    def view_on_site(self, difference: Difference) -> str:
+        return reverse("reconciliation-run", args=[difference.run_id])
 
     @admin.display(description=gettext_lazy("ours"), ordering="ours", empty_value="–")
     def ours_told(self, row: Difference) -> str:

@@ -59,4 +59,4 @@ def alert_subject(alert: Alert) -> str:
 @register.filter
 def run_address(run: Reconciliation) -> str:
     """The page that shows a run's differences."""
-    return reverse("admin:generations_reconciliation_change", args=[run.pk])
+    return reverse("reconciliation-run", args=[run.pk])

@@ -1,5 +1,6 @@
 """Vendors without a list, balances, nights, and two people who press at once."""
 
+import io
 import threading
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -8,6 +9,7 @@ from typing import Any
 import httpx
 import pytest
 import respx
+from django.core.management import call_command
 from django.db import connection
 from django.utils import timezone
 from django_q.models import OrmQ
@@ -366,6 +368,59 @@ def test_a_run_that_found_no_place_is_woken(uniall: ProviderKey) -> None:
     assert reconciliation.in_worker(run.pk)
     run.refresh_from_db()
     assert run.state == "complete"
+
+
+# --- The command ---------------------------------------------------------------------------------------------------
+
+
+def command(*arguments: str) -> tuple[int, str]:
+    said = io.StringIO()
+    try:
+        call_command("reconcile", *arguments, stdout=said)
+    except SystemExit as end:
+        return int(end.code or 0), said.getvalue()
+    return 0, said.getvalue()
+
+
+@respx.mock
+def test_the_command_says_what_is_left(alice: User, uniall: ProviderKey) -> None:
+    task = paid(alice, uniall, "a")
+    says("a")
+    assert command("--key", "Resold")[0] == 0
+    says("a", 60)
+    code, said = command()
+    assert code == 1
+    assert f"Amount differs: a (task {task.pk}): Booked here: 55 credits. The vendor says 60 credits." in said
+    assert "0 of 1 keys explained" in said
+    old = str(totals.today() - timedelta(days=9))
+    assert command("--from", old, "--to", old)[0] == 0, "nothing was made on that day"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "field"),
+    [
+        (("--key", "Nobody's"), "key:"),
+        (("--from", "yesterday"), "from:"),
+        (("--to", "2026-13-01"), "to:"),
+        (("--to", "x" * 10), "to:"),
+        (("--from", "9999-12-31"), "from:"),
+        (("--from", "2026-02-02", "--to", "2026-02-01"), "from:"),
+    ],
+)
+def test_bad_words_are_refused(
+    uniall: ProviderKey, capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...], field: str
+) -> None:
+    assert command(*arguments)[0] == 2
+    assert field in capsys.readouterr().err
+    assert not Reconciliation.objects.exists()
+
+
+@respx.mock
+def test_days_of_the_command_are_those_of_the_books(uniall: ProviderKey, settings: Any) -> None:
+    settings.TIME_ZONE = "America/St_Johns"
+    assert command("--from", "2026-03-08", "--to", "2026-03-08")[0] == 0
+    run = Reconciliation.objects.get()
+    assert run.to_at - run.from_at == timedelta(hours=23), "the day on which the clocks go forward"
 
 
 # --- Two at once ---------------------------------------------------------------------------------------------------

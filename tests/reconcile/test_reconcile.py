@@ -28,6 +28,7 @@ OPEN = """SELECT count(*) FROM generations_task WHERE state IN
 MADE_FOR_MONEY = """SELECT a.remote_id FROM generations_attempt a JOIN generations_task t ON t.attempt_id = a.id
     WHERE t.provider = ? AND t.state = 'succeeded' ORDER BY a.id LIMIT 1"""
 DIFFERENCE = "SELECT id, run_id FROM generations_difference WHERE remote_id = ? AND state = 'open'"
+STATES = "SELECT provider, state, count(*) FROM generations_task GROUP BY 1, 2"
 HAPPENED = "SELECT count(DISTINCT task_id) FROM generations_taskevent WHERE kind = ?"
 
 
@@ -101,7 +102,7 @@ def test_every_credit_is_explained_or_named(house: BooksHouse, capsys: pytest.Ca
     assert house.post(f"/reconciliation/{run}/accept/", {}).status_code == 302
     second = house.reconcile()
     assert second.returncode == 0, second.stdout + second.stderr
-    sums = {vendor: (house.booked(vendor), house.charged(vendor)) for vendor in VENDORS if vendor != "xingchao"}
+    sums = {vendor: (house.booked(vendor), house.charged(vendor)) for vendor in VENDORS}
     assert all(ours == theirs for ours, theirs in sums.values()), sums
     with capsys.disabled():
         print(f"\n{TASKS} tasks, {STRANGERS} strangers, compared in {took:.1f} s\n{first.stdout}\n{second.stdout}")  # noqa: T201
@@ -124,14 +125,3 @@ def test_every_credit_is_explained_or_named(house: BooksHouse, capsys: pytest.Ca
     assert house.reconcile().returncode == 0
     assert house.booked("vidu") == house.charged("vidu")
     assert house.manage("totals").returncode == 0
-
-
-def test_bad_input_is_refused(house: BooksHouse) -> None:
-    for arguments, field in (
-        (("--key", "Nobody's"), "key:"),
-        (("--from", "yesterday"), "from:"),
-        (("--to", "2026-13-01"), "to:"),
-        (("--from", "2026-02-02", "--to", "2026-02-01"), "from:"),
-    ):
-        done = house.reconcile(*arguments)
-        assert (done.returncode, field in done.stderr, "Traceback" in done.stderr) == (2, True, False), done.stderr

@@ -30,7 +30,9 @@ class Command(BaseCommand):
             refuse("from: the window ends before it begins.")
         runs = [self._compare(key, from_at, to_at) for key in keys]
         explained = sum(run.is_explained for run in runs)
-        self.stdout.write(f"{explained} of {len(runs)} keys explained to the last amount")
+        unsaid = sum(run.unconfirmed for run in runs)
+        rest = f"; {unsaid} charges are not confirmed by their vendors" if unsaid else ""
+        self.stdout.write(f"{explained} of {len(runs)} keys explained to the last amount{rest}")
         if explained < len(runs):
             sys.exit(1)
 

@@ -74,7 +74,7 @@ BELOW: dict[str, set[str]] = {
     "exports": {"models", "reports", "totals"},
     "forms": {
         "assets", "budgets", "choices", "history", "ledger", "lifecycle", "models", "providers", "queries", "stock",
-        "words",
+        "totals", "words",
     },
     "views": {
         "addresses", "assets", "budgets", "callbacks", "cases", "choices", "exports", "forms", "health", "lifecycle",

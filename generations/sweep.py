@@ -7,7 +7,7 @@ from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
 
-from generations import alerts, dispatch, evidence, leases, lifecycle, pace, saving
+from generations import alerts, dispatch, evidence, keys, leases, lifecycle, pace, reconciliation, saving
 from generations.models import Attempt, AttemptState, KeyProblem, KeyState, ProviderKey, Task, TaskState
 from generations.providers import PROVIDERS
 from generations.providers.base import Failure, FailureClass
@@ -18,6 +18,7 @@ log = logging.getLogger("videoforge.sweep")
 UNSENT_AFTER = timedelta(seconds=15)  # claimed, but the job that sends it never ran
 UNANSWERED_AFTER = timedelta(seconds=55)  # longer than a create may take, shorter than a minute
 CHECK_EVERY = 24 * 3600.0  # seconds: the sums against their rows
+LOOK_AT_KEYS_EVERY = 60.0
 LEARN_EVERY, PRUNE_EVERY = 20.0, 600.0  # seconds; a bite of 1000 rows each time keeps up with any house
 MOST_MOVED = 50  # of a key at a time
 LOOK_AGAIN = timedelta(seconds=30)
@@ -34,6 +35,7 @@ def sweep() -> None:
     for part in (
         ask_for_pulse, wake_unsent, name_uncertain, look_for_lost, saving.wake_next, saving.look_after, move_waiting,
         retest_keys, refresh_figures, now_and_then, alerts.look,
+        reconciliation.nightly,
     ):  # fmt: skip
         try:
             part()
@@ -49,13 +51,15 @@ def now_and_then() -> None:
         evidence.prune()
     if leases.seize("check-totals", "sweep", CHECK_EVERY):
         enqueue("check_totals")
+    if leases.seize("drained-keys", "sweep", LOOK_AT_KEYS_EVERY):
+        keys.retire_drained()
 
 
 def move_waiting() -> int:
     """Tasks that wait for a key which sends nothing go to another one of that vendor, where there is one that fits."""
     stuck = ~Q(state=KeyState.ACTIVE) | ~Q(problem="")
-    keys = ProviderKey.objects.filter(stuck, tasks__state=TaskState.WAITING).distinct()
-    return sum(_move_from(key) for key in keys)
+    unable = ProviderKey.objects.filter(stuck, tasks__state=TaskState.WAITING).distinct()
+    return sum(_move_from(key) for key in unable)
 
 
 def _move_from(key: ProviderKey) -> int:

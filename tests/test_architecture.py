@@ -60,7 +60,7 @@ BELOW: dict[str, set[str]] = {
         "providers", "queue", "redactor", "totals", "transport", "words",
     },
     "sweep": {
-        "alerts", "dispatch", "evidence", "leases", "lifecycle", "models", "pace", "providers", "queue",
+        "alerts", "dispatch", "evidence", "keys", "leases", "lifecycle", "models", "pace", "providers", "queue",
         "reconciliation", "saving",
     },
     "rounds": {"alerts", "dispatch", "leases", "polling", "queue", "sweep"},

@@ -8,14 +8,15 @@ import csv
 import io
 import tempfile
 from collections.abc import Iterable, Iterator
-from datetime import UTC
+from datetime import UTC, datetime, tzinfo
 from decimal import Decimal
-from typing import IO, Any
+from typing import IO, Any, NamedTuple
+from uuid import UUID
 
 import xlsxwriter
 
 from generations import totals
-from generations.models import Export, UsageEntry, User
+from generations.models import Export, User
 from generations.reports import Filters, Rates
 from generations.reports.rows import chunks
 
@@ -74,30 +75,63 @@ def safe(text: str) -> str:
 # --- Cells ---------------------------------------------------------------------------------------------------
 
 
+class Entry(NamedTuple):
+    """A row of the ledger with what is told of its clip. The order is that of FIELDS."""
+
+    at: datetime
+    pk: int
+    key: int
+    person: int | None
+    provider: str
+    reference: str
+    remote_id: str | None
+    model: str
+    mode: str
+    kind: str
+    amount: Decimal
+    unit: str
+    source: str
+    note: str
+    task: UUID | None
+    resolution: str | None
+    seconds: int | None
+    state: str | None
+    estimate: Decimal | None
+    estimate_unit: str | None
+    task_unit: str | None
+
+
+FIELDS = (
+    "at", "pk", "key_id", "person_id", "provider", "reference", "task__attempt__remote_id", "model", "mode", "kind",
+    "amount", "unit", "source", "note", "task_id", "task__resolution", "task__duration", "task__state",
+    "task__estimate", "task__estimate_unit", "task__unit",
+)  # fmt: skip
+
+
 def _cells(filters: Filters) -> Iterator[list[list[Cell]]]:
-    rates = Rates(filters.span.last)
-    for rows in chunks(filters):
-        yield [_row(entry, rates) for entry in rows]
+    rates, zone = Rates(filters.span.last), totals.zone()
+    keys = {pk: (safe(key.label), key.fingerprint[:8]) for pk, key in filters.keys.items()}
+    people = {pk: safe(_name(person)) for pk, person in filters.people.items()}
+    for rows in chunks(filters, FIELDS):
+        entries = map(Entry._make, rows)
+        yield [_row(entry, keys[entry.key], people.get(entry.person or 0, ""), rates, zone) for entry in entries]
 
 
-def _row(entry: UsageEntry, rates: Rates) -> list[Cell]:
-    task, key, zone = entry.task, entry.key, totals.zone()
-    attempt = task.attempt if task else None
+def _row(entry: Entry, key: tuple[str, str], person: str, rates: Rates, zone: tzinfo) -> list[Cell]:
     about, currency = _about(entry, rates)
     return [
         entry.at.astimezone(UTC).isoformat(timespec="seconds"),
         entry.at.astimezone(zone).isoformat(timespec="seconds"),
-        str(task.pk) if task else "",
+        str(entry.task or ""),
         entry.provider,
-        safe(entry.reference or (attempt.remote_id if attempt else "")),
-        safe(key.label),
-        key.fingerprint[:8],
-        safe(_name(entry.person)),
+        safe(entry.reference or entry.remote_id or ""),
+        *key,
+        person,
         safe(entry.model),
         entry.mode,
-        safe(task.resolution) if task else "",
-        task.duration if task else None,
-        task.state if task else "",
+        safe(entry.resolution or ""),
+        entry.seconds,
+        entry.state or "",
         entry.kind,
         entry.amount,
         entry.unit,
@@ -109,26 +143,23 @@ def _row(entry: UsageEntry, rates: Rates) -> list[Cell]:
     ]
 
 
-def _name(person: User | None) -> str:
+def _name(person: User) -> str:
     """Two people may have one name; nobody shares the one they sign in with."""
-    if person is None:
-        return ""
     name, account = person.display_name, person.get_username()
     return name if name == account else f"{name} ({account})"
 
 
-def _estimate(entry: UsageEntry) -> Cell:
+def _estimate(entry: Entry) -> Cell:
     """In the row's unit a number; in another unit a text that tells it, which no sum takes in."""
-    task = entry.task
-    if task is None or task.estimate is None:
+    if entry.estimate is None:
         return None
-    unit = task.estimate_unit or task.unit
-    return task.estimate if unit == entry.unit else f"{_plain(task.estimate)} {unit}"
+    unit = entry.estimate_unit or entry.task_unit
+    return entry.estimate if unit == entry.unit else f"{_plain(entry.estimate)} {unit}"
 
 
-def _about(entry: UsageEntry, rates: Rates) -> tuple[Cell, str]:
+def _about(entry: Entry, rates: Rates) -> tuple[Cell, str]:
     """What the row was worth on its own day."""
-    rate = rates.on(totals.day_of(entry.at), entry.unit, entry.key_id) if rates else None
+    rate = rates.on(totals.day_of(entry.at), entry.unit, entry.key) if rates else None
     return (round(entry.amount * rate.per_unit, 4), rate.currency) if rate else (None, "")
 
 

@@ -1,10 +1,10 @@
 """What lies under the figures: rows of the ledger and clips that ended, page by page and for exports."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 from uuid import UUID
 
 from django.db.models import Max, Q, QuerySet
@@ -14,9 +14,8 @@ from generations.models import Task, TaskState, UsageEntry
 from generations.reports.filters import UNCONFIRMED, Filters
 
 PAGE = 50
-CHUNK = 2000
+CHUNK = 1000
 CHARGES = {UNCONFIRMED: Q(charge=None), "none": Q(charge=0), "some": Q(charge__gt=0), "known": Q(charge__isnull=False)}
-JOINED = ("key", "person", "task", "task__attempt")
 DEFERRED = ("key__secret_cipher", "key__options", "key__note", "task__options", "task__prompt_text")
 Row = TypeVar("Row")
 Place = tuple[datetime, int]  # of a row in the order of the ledger
@@ -74,7 +73,7 @@ def page_of_entries(filters: Filters, before: str = "") -> Page[UsageEntry]:
     found = list(rows.values_list("at", "pk")[: PAGE + 1])  # what is sorted is narrow; the rest is fetched for a page
     whole = UsageEntry.objects.select_related("key", "person", "task", "actor").defer(*DEFERRED)
     shown = whole.filter(pk__in=[pk for _, pk in found[:PAGE]]).order_by("-at", "-id")
-    return Page(list(shown), "{0:%Y-%m-%dT%H:%M:%S.%f%z}~{1}".format(*found[PAGE - 1]) if len(found) > PAGE else "")
+    return Page(list(shown), "{:%Y-%m-%dT%H:%M:%S.%f%z}~{}".format(*found[PAGE - 1]) if len(found) > PAGE else "")
 
 
 def page_of_clips(filters: Filters, before: str = "") -> Page[Task]:
@@ -98,13 +97,14 @@ def _place(text: str) -> Place | None:
 # --- All of them, a few at a time ----------------------------------------------------------------------------
 
 
-def chunks(filters: Filters, size: int = CHUNK) -> Iterator[list[UsageEntry]]:
-    """All rows, the oldest first, as they stand now: in short queries, so that no long one holds up the database.
+def chunks(filters: Filters, columns: Sequence[str], size: int = CHUNK) -> Iterator[list[tuple[Any, ...]]]:
+    """These columns of all rows, the oldest first, as they stand now; the first two must be "at" and "pk".
 
-    Rows are only ever added, with growing numbers: what comes while this runs is left out.
+    In short queries, so that no long one holds up the database. Rows are only ever added, with growing numbers: what
+    comes while this runs is left out.
     """
     newest = UsageEntry.objects.aggregate(pk=Max("pk"))["pk"] or 0
-    rows = entries(filters).filter(pk__lte=newest).select_related(*JOINED).defer(*DEFERRED).order_by("at", "id")
+    rows = entries(filters).filter(pk__lte=newest).order_by("at", "id").values_list(*columns)
     place: Place | None = None
     while True:
         rest = rows if place is None else rows.filter(Q(at__gt=place[0]) | Q(pk__gt=place[1]), at__gte=place[0])
@@ -113,4 +113,4 @@ def chunks(filters: Filters, size: int = CHUNK) -> Iterator[list[UsageEntry]]:
             yield found
         if len(found) < size:
             return
-        place = (found[-1].at, found[-1].pk)
+        place = found[-1][:2]

@@ -9,6 +9,7 @@ from django.http import HttpResponse, QueryDict, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
 from django.utils import timezone
+from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.cache import cache_control
 from django.views.decorators.http import require_GET
@@ -38,7 +39,7 @@ TABS = (  # view, by, then, words
     (ESTIMATES, *BY_DEFAULT[ESTIMATES], gettext_lazy("Estimate versus charge")),
 )
 ENTRIES, CLIPS = "", "clips"
-MOST_LINES = 200  # of a table; the totals below it are of all of them
+MOST_LINES = 120  # of a table; the totals below it are of all of them
 private = cache_control(private=True, no_store=True)
 
 
@@ -88,7 +89,9 @@ def usage_export(request: HtmxHttpRequest) -> HttpResponseBase:
     """The same rows as a file. Who took it is kept before its first byte leaves."""
     context, status = _asked(request)
     file_format = request.GET.get("format", "csv")
-    if status != 200 or file_format not in exports.TYPES:
+    if file_format not in exports.TYPES:
+        context["unclear"], status = _("A file is CSV or XLSX. Choose one of them."), 422
+    if status != 200:
         return render(request, "generations/usage.html", context | _choices(context["filters"]), status=422)
     filters = context["filters"]
     exports.record(filters, request.user, file_format)

@@ -2,6 +2,7 @@
 
 import django.core.validators
 import django.db.models.deletion
+import django.db.models.functions.comparison
 import django.utils.timezone
 import generations.models.people
 from decimal import Decimal
@@ -105,6 +106,7 @@ class Migration(migrations.Migration):
                 ('theirs', models.DecimalField(decimal_places=4, max_digits=14, null=True, verbose_name='theirs')),
                 ('unit', models.CharField(choices=[('credit', 'credits'), ('token', 'tokens'), ('usd', 'USD'), ('cny', 'CNY')], max_length=6, verbose_name='unit')),
                 ('facts', models.JSONField(default=dict)),
+                ('happened_at', models.DateTimeField(null=True, verbose_name='made')),
                 ('found_at', models.DateTimeField(default=django.utils.timezone.now, verbose_name='found')),
                 ('closed_at', models.DateTimeField(null=True)),
             ],
@@ -426,6 +428,10 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name='tasktotal',
             index=models.Index(fields=['person', 'grain', 'starts_on'], name='task_total_person'),
+        ),
+        migrations.AddIndex(
+            model_name='task',
+            index=models.Index(django.db.models.functions.comparison.Coalesce('made_at', 'finished_at'), name='task_ended'),
         ),
         migrations.RunPython(keep_budgets, migrations.RunPython.noop),
         migrations.RemoveField(

@@ -2,7 +2,8 @@
 
 from django.conf import settings
 from django.db import models
-from django.db.models import Q
+from django.db.models import Count, OuterRef, Q, Subquery
+from django.db.models.functions import Coalesce
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
@@ -17,6 +18,16 @@ class RunState(models.TextChoices):
     COMPLETE = "complete", _("Complete")
     INCOMPLETE = "incomplete", _("Incomplete")  # the list was not read to its end: nothing may be called explained
     FAILED = "failed", _("Failed")
+
+
+class ReconciliationQuerySet(models.QuerySet["Reconciliation"]):
+    def with_open(self) -> "ReconciliationQuerySet":
+        """Each with ``still_open``, how many of the differences that it saw are open; in one query."""
+        again = Q(key=OuterRef("key"), run__gt=OuterRef("pk"), found_at__lte=OuterRef("ended_at"))
+        inside = Q(happened_at__gte=OuterRef("from_at"), happened_at__lte=OuterRef("to_at"))
+        seen = Difference.objects.filter(Q(run=OuterRef("pk")) | again & inside, state=DifferenceState.OPEN)
+        number = seen.order_by().values("state").annotate(number=Count("pk")).values("number")
+        return self.annotate(still_open=Coalesce(Subquery(number), 0))
 
 
 class Reconciliation(models.Model):
@@ -44,6 +55,8 @@ class Reconciliation(models.Model):
     balance_gap = models.DecimalField(max_digits=14, decimal_places=4, null=True)  # drop of the balance - our rows
     error = models.TextField(blank=True, default="")
 
+    objects = ReconciliationQuerySet.as_manager()
+
     class Meta:
         verbose_name = _("reconciliation")
         verbose_name_plural = _("reconciliations")
@@ -53,10 +66,16 @@ class Reconciliation(models.Model):
         return f"{self.key.label} {self.from_at:%Y-%m-%d} – {self.to_at:%Y-%m-%d}: {self.state}"
 
     @property
+    def seen(self) -> "models.QuerySet[Difference]":
+        """What this run saw, also what a later one found again and stands with that one now."""
+        again = Q(key=self.key_id, run__gt=self.pk, found_at__lte=self.ended_at or timezone.now())
+        return Difference.objects.filter(Q(run=self) | again & Q(happened_at__range=(self.from_at, self.to_at)))
+
+    @property
     def is_explained(self) -> bool:
         """Read whole, and nothing left that the two books see differently."""
         whole = self.state == RunState.COMPLETE and not self.lost
-        return whole and not self.differences.filter(state=DifferenceState.OPEN).exists()
+        return whole and not self.seen.filter(state=DifferenceState.OPEN).exists()
 
 
 class DifferenceKind(models.TextChoices):
@@ -87,6 +106,7 @@ class Difference(models.Model):
     theirs = models.DecimalField(_("theirs"), max_digits=14, decimal_places=4, null=True)
     unit = models.CharField(_("unit"), max_length=6, choices=UNIT_CHOICES)
     facts = models.JSONField(default=dict)  # of the vendor's row: model, length of the prompt, state, created_at
+    happened_at = models.DateTimeField(_("made"), null=True)  # when the task was made, by the vendor's clock
     found_at = models.DateTimeField(_("found"), default=timezone.now)
     closed_at = models.DateTimeField(null=True)
     closed_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+")

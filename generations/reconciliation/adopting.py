@@ -1,7 +1,6 @@
 """Taking a task that was made elsewhere into the library: asked for on a page, done by the worker, which may ask."""
 
 import logging
-from datetime import datetime
 
 from django.db import IntegrityError, transaction
 from django.utils import timezone
@@ -34,8 +33,7 @@ def adopt(difference_id: int, owner_id: int, actor_id: int) -> Task | None:
     difference = Difference.objects.select_related("key").get(pk=difference_id)
     if not can_be_adopted(difference):
         return None
-    told = str(difference.facts.get("at") or "")
-    at = datetime.fromisoformat(told) if told else difference.found_at
+    at = difference.happened_at or difference.found_at
     try:
         row = listing.row_of(difference.key, difference.remote_id, at - MARGIN, at + MARGIN)
     except (ProviderError, listing.Incomplete) as error:

@@ -2,11 +2,13 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
 from django.db import transaction
 from django.utils import timezone
+from django.utils.dateparse import parse_datetime
 
 from generations.models import Difference, DifferenceKind, DifferenceState, ProviderKey, Reconciliation, Task
 
@@ -26,6 +28,10 @@ class Found:
     task: Task | None = None
     facts: dict[str, Any] = field(default_factory=dict)
     passed: bool = False
+
+    @property
+    def at(self) -> datetime | None:
+        return parse_datetime(str(self.facts.get("at") or ""))
 
     @property
     def name(self) -> Name:
@@ -63,13 +69,13 @@ def write(run: Reconciliation, found: Sequence[Found], compared: Iterable[str]) 
         if seen is None and (each.name, each.ours, each.theirs) in decided:
             continue
         row = seen or Difference(key=each.key, kind=each.kind, remote_id=each.remote_id, found_at=now)
-        row.run, row.task, row.unit = run, each.task, each.unit
+        row.run, row.task, row.unit, row.happened_at = run, each.task, each.unit, each.at
         row.ours, row.theirs, row.facts = each.ours, each.theirs, {**row.facts, **each.facts}
         if each.passed:
             row.state, row.closed_at = DifferenceState.GONE, now
         standing += not each.passed
         (again if row.pk else fresh).append(row)
-    fields = ["run", "task", "unit", "ours", "theirs", "facts", "state", "closed_at"]
+    fields = ["run", "task", "unit", "happened_at", "ours", "theirs", "facts", "state", "closed_at"]
     Difference.objects.bulk_update(again, fields, batch_size=100)
     Difference.objects.bulk_create(fresh, batch_size=100, ignore_conflicts=True)
     alike = [row.pk for row in open_now.values()]

@@ -170,7 +170,7 @@ def _end(comparison: Comparison, state: RunState, error: str) -> None:
 
 def _tell(run: Reconciliation) -> None:
     """One alert for all that is new, however much it is."""
-    still_open = run.differences.filter(state=DifferenceState.OPEN)
+    still_open = run.seen.filter(state=DifferenceState.OPEN)
     fresh = still_open.filter(kind=DifferenceKind.THEIRS, found_at__gte=run.started_at)
     if number := fresh.count():
         amount = fresh.aggregate(sum=Sum("theirs"))["sum"] or Decimal(0)

@@ -1,6 +1,5 @@
 """What an administrator does about a difference: one decision, one row of the ledger, once."""
 
-from datetime import datetime
 from decimal import Decimal
 
 from django.db import transaction
@@ -108,8 +107,7 @@ def _ask(row: Difference, actor: User) -> None:
 
 def _stranger(row: Difference) -> Stranger:
     """At the vendor's own time, so that it counts in the day and month in which it was spent."""
-    told = str(row.facts.get("at") or "")
-    at = datetime.fromisoformat(told) if told else row.found_at
+    at = row.happened_at or row.found_at
     note = f"{row.facts.get('prompt_length') or 0} characters of prompt, {row.facts.get('state', '')}"
     return Stranger(row.remote_id, row.theirs or Decimal(0), at, str(row.facts.get("model") or ""), note)
 
@@ -119,7 +117,7 @@ def _stranger(row: Difference) -> Stranger:
 
 def acceptable(run: Reconciliation) -> QuerySet[Difference]:
     """What one press books as spent by somebody else: tasks that have ended and whose amount the vendor named."""
-    found = run.differences.filter(kind=DifferenceKind.THEIRS, state=DifferenceState.OPEN, theirs__isnull=False)
+    found = run.seen.filter(kind=DifferenceKind.THEIRS, state=DifferenceState.OPEN, theirs__isnull=False)
     return found.exclude(facts__state__in=("queued", "processing")).order_by("pk")
 
 

@@ -75,7 +75,7 @@ def why(run: Reconciliation) -> str:
 
 
 def still_open(run: Reconciliation) -> str:
-    number = run.differences.filter(state=DifferenceState.OPEN).count()
+    number = run.seen.filter(state=DifferenceState.OPEN).count()
     parts = []
     if number:
         said = ngettext("%(count)d difference is open.", "%(count)d differences are open.", number)

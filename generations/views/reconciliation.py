@@ -10,7 +10,6 @@ from django.core.paginator import Paginator
 from django.db.models import Count, F, Q, QuerySet, Sum
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
-from django.utils.dateparse import parse_datetime
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.cache import cache_control
@@ -56,8 +55,7 @@ def reconciliation(request: HtmxHttpRequest) -> HttpResponse:
     chosen = request.GET.get("key", "")
     if chosen.isdecimal() and len(chosen) < 19:
         runs = runs.filter(key=int(chosen))
-    is_open = Q(differences__state=DifferenceState.OPEN)
-    pages = Paginator(runs.annotate(still_open=Count("differences", filter=is_open)).order_by("-pk"), PAGE)
+    pages = Paginator(runs.with_open().order_by("-pk"), PAGE)
     page = pages.get_page(request.GET.get("page"))
     for each in page.object_list:
         each.verdict = wording.short(each, each.still_open)  # type: ignore[attr-defined]
@@ -86,13 +84,12 @@ def reconciliation_run(request: HtmxHttpRequest, pk: int) -> HttpResponse:
 
 def _run_context(run: Reconciliation, number: str | None) -> dict[str, Any]:
     said, tone = wording.verdict(run)
-    found = run.differences.select_related("task", "key", "entry", "closed_by")
+    found = run.seen.select_related("task", "key", "entry", "closed_by")
     page = Paginator(found.order_by(F("closed_at").asc(nulls_first=True), "pk"), PAGE).get_page(number)
     for each in page.object_list:
         each.ways = _offered(each)  # type: ignore[attr-defined]
         each.sentence = wording.sentence(each)  # type: ignore[attr-defined]
         each.word = wording.KINDS[each.kind]  # type: ignore[attr-defined]
-        each.made_at = parse_datetime(str(each.facts.get("at") or ""))  # type: ignore[attr-defined]
     all_open = acceptable(run).aggregate(number=Count("pk"), sum=Sum("theirs"))
     return {
         "run": run,
@@ -127,7 +124,7 @@ def _offered(difference: Difference) -> list[tuple[str, Any]]:
 def _kinds(run: Reconciliation) -> Any:
     """How many of each kind, open and settled, with the sums of what they are about."""
     rows = (
-        run.differences.order_by()
+        run.seen.order_by()
         .values("kind", "unit")
         .annotate(
             number=Count("pk"),
@@ -149,7 +146,8 @@ def reconciliation_settle(request: HtmxHttpRequest, pk: int) -> HttpResponse:
         messages.error(request, _("Nothing was changed."))
         return redirect("reconciliation-run", pk=pk)
     told = form.cleaned_data
-    difference = get_object_or_404(Difference.objects.select_related("key"), pk=told["difference"], run=pk)
+    run = get_object_or_404(Reconciliation, pk=pk)
+    difference = get_object_or_404(run.seen.select_related("key"), pk=told["difference"])
     if told["how"] == ADOPT:
         _adopt(request, difference, told["owner"] or request.user)
         return redirect("reconciliation-run", pk=pk)

@@ -52,9 +52,16 @@ def run(key: ProviderKey) -> Reconciliation:
 
 
 def differ(run: Reconciliation, kind: str, remote_id: str = "41", **over: Any) -> Difference:
-    at = (NOW() - timedelta(days=1)).isoformat()
-    facts = {"state": "succeeded", "at": at, "model": "viduq3-turbo", "prompt_length": 29, **over.pop("facts", {})}
+    at = NOW() - timedelta(days=1)
+    facts = {
+        "state": "succeeded",
+        "at": at.isoformat(),
+        "model": "viduq3-turbo",
+        "prompt_length": 29,
+        **over.pop("facts", {}),
+    }
     fields = {"run": run, "key": run.key, "kind": kind, "remote_id": remote_id, "unit": "credit", "facts": facts}
+    fields["happened_at"] = at
     return Difference.objects.create(**{**fields, **over})
 
 
@@ -352,3 +359,24 @@ def test_what_another_clip_is_already_cannot_be_adopted(
     adopted(desk, run, alice)
     assert Task.objects.count() == 1
     assert Difference.objects.get().facts["refused"] == "known"
+
+
+def test_an_older_run_does_not_become_explained_by_a_later_one(desk: Client, run: Reconciliation) -> None:
+    """What is found again stands with the later run, and the older one still knows it."""
+    now = NOW()
+    Reconciliation.objects.update(ended_at=now)
+    difference = differ(run, "theirs", theirs=50, found_at=now - timedelta(minutes=1))
+    later = Reconciliation.objects.create(
+        key=run.key, from_at=run.from_at, to_at=run.to_at, state="complete", ended_at=NOW()
+    )
+    clean = Reconciliation.objects.create(
+        key=run.key, from_at=run.from_at - timedelta(days=9), to_at=run.from_at, state="complete", ended_at=NOW()
+    )
+    Difference.objects.update(run=later)
+    assert not run.is_explained
+    assert clean.is_explained
+    assert [each.still_open for each in Reconciliation.objects.with_open().order_by("pk")] == [1, 1, 0]
+    assert "1 difference is open." in read(desk, run)
+    press(desk, difference, "book")
+    run.refresh_from_db()
+    assert run.is_explained

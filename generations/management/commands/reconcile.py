@@ -43,7 +43,7 @@ class Command(BaseCommand):
         self.stdout.write(f"{key.label} ({key.get_provider_display()}): {counted}. {said}")
         for each in wording.notes(run):
             self.stdout.write(f"  {each}")
-        found = run.differences.filter(state=DifferenceState.OPEN).order_by("kind", "pk")
+        found = run.seen.filter(state=DifferenceState.OPEN).order_by("kind", "pk")
         for difference in found[:MOST_LINES]:
             self.stdout.write(f"  {_line(difference)}")
         if (left := found.count() - MOST_LINES) > 0:

@@ -61,11 +61,11 @@ class AlertAdmin(ReadOnly, Listed):
 
     @admin.display(description=gettext_lazy("API key"), ordering="key", empty_value="–")
     def key_label(self, row: Alert) -> str:
-        return row.key.label if row.key else ""
+        return row.key.label if row.key else "–"
 
     @admin.display(description=gettext_lazy("closed by"), ordering="closed_at", empty_value="–")
     def closed(self, row: Alert) -> str:
-        return row.closed_by.display_name if row.closed_by else ""
+        return row.closed_by.display_name if row.closed_by else "–"
 
 
 @admin.register(Export)

@@ -68,6 +68,7 @@ class BookDays(admin.SimpleListFilter):
 class Link:
     text: str
     address: str
+    short: str = ""  # of a day within its month: the number
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +109,8 @@ def _starts(grain: Grain, span: Span | None) -> list[date]:
 
 def _link(listing: Any, day: date, length: int) -> Link:
     name = f"{day:%Y-%m-%d}"[: {1: 4, 2: 7, 3: 10}[length]]
-    return Link(_text(day, length), listing.get_query_string({PARAMETER: name}, remove=["p"]))
+    short = str(day.day) if length == 3 else ""
+    return Link(_text(day, length), listing.get_query_string({PARAMETER: name}, remove=["p"]), short)
 
 
 def _text(day: date, length: int) -> str:

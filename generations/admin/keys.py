@@ -8,6 +8,7 @@ from django.contrib import admin, messages
 from django.db.models import OuterRef, QuerySet, Subquery
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
+from django.template.loader import render_to_string
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.formats import date_format
@@ -31,7 +32,7 @@ ERROR_AT_MOST = 80  # characters of it in the list
 class WantsFilter(admin.SimpleListFilter):
     """What somebody should look at."""
 
-    title = gettext_lazy("wants attention")
+    title = gettext_lazy("attention")
     parameter_name = "wants"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
@@ -53,10 +54,7 @@ class WantsFilter(admin.SimpleListFilter):
 @admin.register(ProviderKey)
 class KeyAdmin(Kept):
     change_form_template = "admin/generations/providerkey/change_form.html"
-    list_display = (
-        "label", "provider", "masked", "state", "trouble", "spent", "left", "running", "last_used_at", "went_wrong",
-        "adder", "expires",
-    )  # fmt: skip
+    list_display = ("name", "spent", "left", "state", "went_wrong", "running", "used", "adder", "expires")
     list_filter = ("provider", "state", "problem", WantsFilter)
     list_select_related = ("added_by",)
     search_fields = ("label", "note")
@@ -133,11 +131,21 @@ class KeyAdmin(Kept):
     def spent(self, key: ProviderKey) -> str:
         return key_figures.spent_cell(key)
 
-    @admin.display(description=gettext_lazy("last error"), ordering="last_error_at", empty_value="–")
+    @admin.display(description=gettext_lazy("API key"), ordering="label")
+    def name(self, key: ProviderKey) -> str:
+        context = {"key": key}
+        return render_to_string("admin/generations/providerkey/name.html", context)
+
+    @admin.display(description=gettext_lazy("last used"), ordering="last_used_at", empty_value="–")
+    def used(self, key: ProviderKey) -> str:
+        return asking.age(key.last_used_at)
+
+    @admin.display(description=gettext_lazy("problem and last error"), ordering="last_error_at")
     def went_wrong(self, key: ProviderKey) -> str:
-        if not key.last_error:
-            return ""
-        return f"{Truncator(key.last_error).chars(ERROR_AT_MOST)} ({asking.age(key.last_error_at)})"
+        """What keeps it from new work, and the last thing that went wrong even if it works by now."""
+        error = Truncator(key.last_error).chars(ERROR_AT_MOST)
+        context = {"trouble": self.trouble(key), "error": error, "age": asking.age(key.last_error_at)}
+        return render_to_string("admin/generations/providerkey/trouble.html", context)
 
     @admin.display(description=gettext_lazy("expires"), ordering="expires_on", empty_value="–")
     def expires(self, key: ProviderKey) -> str:
@@ -150,11 +158,11 @@ class KeyAdmin(Kept):
 
     @admin.display(description=gettext_lazy("the vendor's id of the key"), empty_value="–")
     def vendor_name_of_it(self, key: ProviderKey) -> str:
-        return key.vendor_key_id
+        return key.vendor_key_id or "–"
 
     @admin.display(description=gettext_lazy("replaces and replaced by"), empty_value="–")
     def line(self, key: ProviderKey) -> str:
-        return format_html_join(", ", '<a href="{}">{}</a>', key_page.line(key))
+        return format_html_join(", ", '<a href="{}">{}</a>', key_page.line(key)) or "–"
 
     @admin.display(description=gettext_lazy("at the vendor"))
     def at_vendor(self, key: ProviderKey) -> str:

@@ -10,6 +10,7 @@ from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
+from django.utils.formats import date_format
 from django.utils.html import format_html
 from django.utils.text import Truncator
 from django.utils.translation import gettext_lazy
@@ -27,7 +28,7 @@ class UsageEntryAdmin(ReadOnly, Listed):
     change_list_template = f"{TEMPLATES}/change_list.html"
     change_form_template = f"{TEMPLATES}/change_form.html"
     list_display = (
-        "at", "key_label", "kind", "amount_told", "who", "task_link", "provider", "source", "vendor_reference",
+        "when", "key_label", "kind", "amount_told", "who", "task_link", "source", "vendor_reference",
         "short_note",
     )  # fmt: skip
     list_filter = (days.BookDays, "kind", "unit", "provider", "key")
@@ -84,6 +85,10 @@ class UsageEntryAdmin(ReadOnly, Listed):
             raise PermissionDenied
         return booking.page(request, what, self)
 
+    @admin.display(description=gettext_lazy("time"), ordering="at")
+    def when(self, row: UsageEntry) -> str:
+        return date_format(timezone.localtime(row.at), "Y-m-d H:i")
+
     @admin.display(description=gettext_lazy("API key"), ordering="key")
     def key_label(self, row: UsageEntry) -> str:
         return row.key.label
@@ -94,12 +99,12 @@ class UsageEntryAdmin(ReadOnly, Listed):
 
     @admin.display(description=gettext_lazy("person"), ordering="person", empty_value="–")
     def who(self, row: UsageEntry) -> str:
-        return row.person.display_name if row.person else ""
+        return row.person.display_name if row.person else "–"
 
     @admin.display(description=gettext_lazy("task"), empty_value="–")
     def task_link(self, row: UsageEntry) -> str:
         if not row.task_id:
-            return row.model
+            return row.model or "–"
         return format_html('<a href="{}">{}</a>', reverse("task-detail", args=[row.task_id]), row.model or row.task_id)
 
     @admin.display(description=gettext_lazy("vendor reference"), empty_value="–")
@@ -112,16 +117,16 @@ class UsageEntryAdmin(ReadOnly, Listed):
 
     @admin.display(description=gettext_lazy("written by"), empty_value="–")
     def by(self, row: UsageEntry) -> str:
-        return row.actor.display_name if row.actor else ""
+        return row.actor.display_name if row.actor else "–"
 
     @admin.display(description=gettext_lazy("takes back"), empty_value="–")
     def takes_back(self, row: UsageEntry) -> str:
-        return _row_link(row.reverses) if row.reverses else ""
+        return _row_link(row.reverses) if row.reverses else "–"
 
     @admin.display(description=gettext_lazy("taken back by"), empty_value="–")
     def taken_back_by(self, row: UsageEntry) -> str:
         later = row.reversed_by.first()
-        return _row_link(later) if later else ""
+        return _row_link(later) if later else "–"
 
 
 def _row_link(row: UsageEntry) -> str:

@@ -9,6 +9,7 @@ from django.contrib.auth.forms import AdminUserCreationForm, UserChangeForm
 from django.contrib.auth.models import Group, Permission
 from django.db.models import Count, QuerySet
 from django.http import HttpRequest
+from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -26,7 +27,7 @@ class RoleForm(UserChangeForm[User]):
     """Takes care that somebody is left who may change things."""
 
     sees_usage = forms.BooleanField(
-        label=gettext_lazy("sees everybody's usage"),
+        label=capfirst(gettext_lazy("sees everybody's usage")),
         required=False,
         help_text=gettext_lazy("For members; auditors and administrators do anyway."),
     )

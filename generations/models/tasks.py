@@ -4,6 +4,7 @@ from datetime import timedelta
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
+from django.db.models.functions import Coalesce
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from uuid6 import uuid7
@@ -146,6 +147,8 @@ class Task(models.Model):
             models.Index(fields=("key", "state", "id"), name="task_by_key"),
             models.Index(fields=("made_at",), name="task_made", condition=Q(made_at__isnull=False)),
             models.Index(fields=("finished_at",), name="task_finished", condition=Q(finished_at__isnull=False)),
+            # When it counts, see ``reports.rows``: the vendor's outcome where it was noticed, else the end.
+            models.Index(Coalesce("made_at", "finished_at"), name="task_ended"),
             models.Index(
                 fields=("key", "finished_at"),
                 name="task_unconfirmed",

@@ -1,6 +1,6 @@
 """What lies under the figures: rows of the ledger and clips that ended, page by page and for exports."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -8,6 +8,7 @@ from typing import Any, Generic, TypeVar
 from uuid import UUID
 
 from django.db.models import Max, Q, QuerySet
+from django.db.models.functions import Coalesce
 
 from generations import totals
 from generations.models import Task, TaskState, UsageEntry
@@ -16,9 +17,9 @@ from generations.reports.filters import UNCONFIRMED, Filters
 PAGE = 50
 CHUNK = 1000
 CHARGES = {UNCONFIRMED: Q(charge=None), "none": Q(charge=0), "some": Q(charge__gt=0), "known": Q(charge__isnull=False)}
+ENDED_AT = Coalesce("made_at", "finished_at")
 DEFERRED = ("key__secret_cipher", "key__options", "key__note", "task__options", "task__prompt_text")
 Row = TypeVar("Row")
-Place = tuple[datetime, int]  # of a row in the order of the ledger
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,12 +41,10 @@ def entries(filters: Filters) -> QuerySet[UsageEntry]:
 
 
 def clips(filters: Filters) -> QuerySet[Task]:
-    """The clips under a report's figures: those whose outcome was noticed in the time."""
-    begin, end = filters.span.begins_at, filters.span.ends_at
-    made = Q(made_at__gte=begin, made_at__lt=end)
-    others = Q(made_at=None, finished_at__gte=begin, finished_at__lt=end)
-    rows = Task.objects.filter(made | others, filters.rows(person="owner"))
-    # "Not in" and not "in": an index of states would be taken for a better way than those of the time, which it is not.
+    """The clips under a report's figures: those whose outcome was noticed in the time; ``ended`` tells when."""
+    rows = Task.objects.filter(filters.rows(person="owner")).annotate(ended=ENDED_AT)
+    rows = rows.filter(ended__gte=filters.span.begins_at, ended__lt=filters.span.ends_at)
+    # "Not in" and not "in": an index of states would be taken for a better way than that of the time, which it is not.
     rows = rows.exclude(state__in=set(TaskState.values) - set(filters.states or totals.ENDED))
     return rows.filter(CHARGES[filters.charge]) if filters.charge else rows
 
@@ -67,30 +66,42 @@ def _of_task(prefix: str, filters: Filters) -> Q:
 def page_of_entries(filters: Filters, before: str = "") -> Page[UsageEntry]:
     """The newest first, by time and number, so that no page costs more than the first."""
     rows = entries(filters).order_by("-at", "-id")
-    if place := _place(before):
-        at, pk = place
-        rows = rows.filter(Q(at__lt=at) | Q(pk__lt=pk), at__lte=at)
+    if place := _place(before, _number):
+        rows = rows.filter(Q(at__lt=place[0]) | Q(pk__lt=place[1]), at__lte=place[0])
     found = list(rows.values_list("at", "pk")[: PAGE + 1])  # what is sorted is narrow; the rest is fetched for a page
     whole = UsageEntry.objects.select_related("key", "person", "task", "actor").defer(*DEFERRED)
     shown = whole.filter(pk__in=[pk for _, pk in found[:PAGE]]).order_by("-at", "-id")
-    return Page(list(shown), "{:%Y-%m-%dT%H:%M:%S.%f%z}~{}".format(*found[PAGE - 1]) if len(found) > PAGE else "")
+    return Page(list(shown), _before(found))
 
 
 def page_of_clips(filters: Filters, before: str = "") -> Page[Task]:
-    rows = clips(filters)
-    with suppress(ValueError):
-        rows = rows.filter(pk__lt=UUID(before))
-    found = list(rows.order_by("-pk").values_list("pk", flat=True)[: PAGE + 1])
+    rows: QuerySet[Any] = clips(filters)
+    rows = rows.order_by("-ended", "-pk")
+    if place := _place(before, UUID):
+        rows = rows.filter(Q(ended__lt=place[0]) | Q(pk__lt=place[1]), ended__lte=place[0])
+    found = list(rows.values_list("ended", "pk")[: PAGE + 1])
     whole = Task.objects.select_related("key", "owner").defer("key__secret_cipher", "key__options", "key__note")
-    shown = whole.filter(pk__in=found[:PAGE]).order_by("-pk")
-    return Page(list(shown), str(found[PAGE - 1]) if len(found) > PAGE else "")
+    shown = {task.pk: task for task in whole.filter(pk__in=[pk for _, pk in found[:PAGE]])}
+    return Page([shown[pk] for _, pk in found[:PAGE]], _before(found))
 
 
-def _place(text: str) -> Place | None:
+def _before(found: Sequence[tuple[datetime, object]]) -> str:
+    """Of one more than a page, the place of its last row."""
+    return f"{found[PAGE - 1][0].isoformat()}~{found[PAGE - 1][1]}" if len(found) > PAGE else ""
+
+
+def _number(text: str) -> int:
+    """Of a row; what no database holds is none."""
+    if len(text) >= 19:
+        raise ValueError(text)
+    return int(text)
+
+
+def _place(text: str, number: Callable[[str], Any]) -> tuple[datetime, Any] | None:
     at, _, pk = text.partition("~")
     with suppress(ValueError):
         moment = datetime.fromisoformat(at)
-        return (moment, int(pk)) if moment.tzinfo and len(pk) < 19 else None
+        return (moment, number(pk[:36])) if moment.tzinfo else None
     return None
 
 
@@ -105,7 +116,7 @@ def chunks(filters: Filters, columns: Sequence[str], size: int = CHUNK) -> Itera
     """
     newest = UsageEntry.objects.aggregate(pk=Max("pk"))["pk"] or 0
     rows = entries(filters).filter(pk__lte=newest).order_by("at", "id").values_list(*columns)
-    place: Place | None = None
+    place: tuple[Any, ...] | None = None
     while True:
         rest = rows if place is None else rows.filter(Q(at__gt=place[0]) | Q(pk__gt=place[1]), at__gte=place[0])
         found = list(rest[:size])

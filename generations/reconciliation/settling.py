@@ -54,7 +54,11 @@ def settle(difference: Difference, how: str, actor: User, reason: str = "") -> U
     Raises Cannot, and changes nothing.
     """
     with transaction.atomic():
-        row = Difference.objects.select_for_update().select_related("key", "task__key", "run").get(pk=difference.pk)
+        row = (
+            Difference.objects.select_for_update(of=("self",))
+            .select_related("key", "task__key", "run")
+            .get(pk=difference.pk)
+        )
         if row.state != DifferenceState.OPEN:
             return None
         if how not in ways(row):

@@ -39,7 +39,7 @@ TABS = (  # view, by, then, words
     (ESTIMATES, *BY_DEFAULT[ESTIMATES], gettext_lazy("Estimate versus charge")),
 )
 ENTRIES, CLIPS = "", "clips"
-MOST_LINES = 120  # of a table; the totals below it are of all of them
+MOST_LINES = 100  # of a table; the totals below it are of all of them
 private = cache_control(private=True, no_store=True)
 
 

@@ -16,7 +16,7 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext, pgettext
 
-from generations import alerts, health, operations, standings, words
+from generations import health, operations, standings, words
 from generations.models import (
     Alert,
     Budget,
@@ -25,6 +25,8 @@ from generations.models import (
     KeyProblem,
     KeyState,
     ProviderKey,
+    Task,
+    TaskState,
 )
 
 NAMED_AT_MOST = 3
@@ -97,7 +99,8 @@ def budgets() -> Iterator[Line]:
 
 
 def unconfirmed() -> Iterator[Line]:
-    found = alerts.unconfirmed().aggregate(number=Count("pk"), oldest=Min("finished_at"))
+    ended = Task.objects.filter(charge=None, finished_at__isnull=False).exclude(state__in=TaskState.open())
+    found = ended.aggregate(number=Count("pk"), oldest=Min("finished_at"))
     if number := found["number"]:
         text = ngettext("%(number)d charge is not confirmed", "%(number)d charges are not confirmed", number)
         oldest = date_format(timezone.localtime(found["oldest"]), "DATE_FORMAT")

@@ -151,7 +151,6 @@ class TestCost:
         ("query", "index"),
         [
             ("?q=theirs-b", "usage_by_reference"),
-            ("?kind__exact=adjust", "usage_by_kind"),
             ("?day=2026-10-03", "usage_by_time"),
         ],
     )

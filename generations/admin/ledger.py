@@ -55,6 +55,10 @@ class UsageEntryAdmin(ReadOnly, Listed):
             # The second condition is that of the index.
             return queryset.filter(reference=term).exclude(reference=""), False
 
+    def get_ordering(self, request: HttpRequest) -> tuple[str, ...]:
+        """Within a day or year the index of times knows the newest; by their numbers all of them would be sorted."""
+        return ("-at", "-id") if request.GET.get(days.PARAMETER) else ("-id",)
+
     def get_changelist_instance(self, request: HttpRequest) -> Any:
         listing: Any = super().get_changelist_instance(request)
         listing.days = days.links(listing)

@@ -231,10 +231,6 @@ class Migration(migrations.Migration):
             name='vendor_key_id',
             field=models.CharField(blank=True, default='', editable=False, max_length=64, verbose_name="the vendor's id of the key"),
         ),
-        migrations.AddIndex(
-            model_name='usageentry',
-            index=models.Index(fields=['kind', 'id'], name='usage_by_kind'),
-        ),
         migrations.AlterField(
             model_name='usageentry',
             name='once',

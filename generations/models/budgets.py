@@ -75,7 +75,7 @@ class Budget(models.Model):
 
     def __str__(self) -> str:
         scope = self.key.label if self.key else self.person or self.team
-        return f"{scope}: {self.limit.normalize():f} {self.get_unit_display()}, {self.get_period_display()}"
+        return f"{scope}: {Decimal(self.limit).normalize():f} {self.get_unit_display()}, {self.get_period_display()}"
 
 
 class BudgetOverride(models.Model):
@@ -123,7 +123,7 @@ class Rate(models.Model):
         )
 
     def __str__(self) -> str:
-        return f"{self.valid_from}: 1 {self.get_unit_display()} = {self.per_unit.normalize():f} {self.currency}"
+        return f"{self.valid_from}: 1 {self.get_unit_display()} = {Decimal(self.per_unit).normalize():f} {self.currency}"
 
 
 class AlertKind(models.TextChoices):

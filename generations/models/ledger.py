@@ -70,7 +70,6 @@ class UsageEntry(models.Model):
             models.Index(fields=("key", "unit", "at"), name="usage_by_key"),
             models.Index(fields=("person", "unit", "at"), name="usage_by_person"),
             models.Index(fields=("at",), name="usage_by_time"),
-            models.Index(fields=("kind", "id"), name="usage_by_kind"),
             models.Index(fields=("reference", "key"), name="usage_by_reference", condition=~Q(reference="")),
         )
 

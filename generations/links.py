@@ -21,7 +21,7 @@ PATIENCE = timedelta(days=7)  # with a source that is down, links that are all d
 MANY_TRIES = 24  # a house that was off for a week has seen nothing of that week
 SOON = timedelta(hours=1)  # before the deadline: while the vendor surely still knows the task
 LATELY = timedelta(minutes=30)
-WAIT_AT_MOST = timedelta(hours=1)
+WAIT_AT_MOST = 3600.0  # seconds
 YOUNG = timedelta(hours=2)  # a link that the vendor gave so short a time ago did not die of age
 
 
@@ -69,7 +69,7 @@ def ask(creation: Creation, now: datetime) -> Reply:
         failure = error.failure
         log.warning("creation %s: no fresh link: %s", creation.pk, failure.code)
         throttled = failure.cls == FailureClass.THROTTLED
-        wait = min(timedelta(seconds=failure.retry_after or 0), WAIT_AT_MOST) if throttled else None
+        wait = timedelta(seconds=min(failure.retry_after or 0.0, WAIT_AT_MOST)) if throttled else None
         return Reply(answered=failure.cls == FailureClass.NOT_FOUND, wait=wait)
     return Reply(answered=True, fresh=_other_link(creation, snapshot), again=again)
 

@@ -8,10 +8,9 @@ from tests.factories import picture_bytes
 
 from .house import ChaosHouse
 from .reckoning import Reckoning
-from .storm import FAULTS, FULL, SHORT, Size, Storm
+from .storm import FAULTS, FULL, FULL_DISK, SHORT, Size, Storm
 
 EVENTS = "SELECT count(DISTINCT task_id) FROM generations_taskevent WHERE kind = ?"
-FULL_DISK = "The disk is full"
 ADOPTED = """SELECT count(*) FROM generations_attempt a WHERE a.remote_id != '' AND EXISTS
     (SELECT 1 FROM generations_taskevent e WHERE e.task_id = a.task_id AND e.kind = 'uncertain')"""
 

@@ -30,7 +30,7 @@ def binary(name: str) -> str:
 @contextmanager
 def server() -> Iterator[str]:
     """The address of a fresh server, as DATABASE_URL takes it."""
-    folder = Path(tempfile.mkdtemp(prefix="vf-pg-", dir="/tmp"))  # noqa: S108  # a socket's path must be short
+    folder = Path(tempfile.mkdtemp(prefix="vf-pg-", dir="/tmp"))  # a socket's path must be short
     owner = pwd.getpwnam("postgres") if os.geteuid() == 0 else None
     if owner:
         os.chown(folder, owner.pw_uid, owner.pw_gid)

@@ -100,7 +100,7 @@ def _held(budget: Budget, start: date) -> Decimal:
     tasks = Task.objects.filter(mine)
     counted = (
         tasks.filter(state__in=TaskState.open()),
-        tasks.filter(state__in=totals.ENDED, charge=None, finished_at__gte=totals.starts_at(start)),
+        tasks.filter(charge=None, finished_at__gte=totals.starts_at(start)),
     )
     held = Sum("usage__amount", filter=Q(usage__kind__in=HELD, usage__unit=budget.unit))
     return sum((part.aggregate(sum=held)["sum"] or ZERO for part in counted), ZERO)

@@ -85,8 +85,8 @@ BELOW: dict[str, set[str]] = {
     "uncertainty": {"models", "words"},
     "operations": {"callbacks", "health", "models", "providers", "saving", "words"},
     "templatetags": {
-        "alert_words", "attention", "budgets", "choices", "models", "pace", "providers", "reports", "time_left", "uncertainty",
-        "words",
+        "alert_words", "attention", "budgets", "choices", "models", "pace", "providers", "reports", "time_left",
+        "uncertainty", "words",
     },
     "attention": {"alerts", "budgets", "health", "models", "operations", "standings", "words"},
     "admin": {

@@ -123,7 +123,8 @@ class Rate(models.Model):
         )
 
     def __str__(self) -> str:
-        return f"{self.valid_from}: 1 {self.get_unit_display()} = {Decimal(self.per_unit).normalize():f} {self.currency}"
+        worth = Decimal(self.per_unit).normalize()
+        return f"{self.valid_from}: 1 {self.get_unit_display()} = {worth:f} {self.currency}"
 
 
 class AlertKind(models.TextChoices):

@@ -58,7 +58,8 @@ def _budget(alert: Alert, facts: dict[str, Any], then: str) -> tuple[str, str]:
         "limit": _amount(facts.get("limit", ""), unit),
     }
     subject = _("Budget of %(name)s: %(percent)s %% used") % told
-    return subject, f"{_('%(used)s of %(limit)s are spent or held.') % told} {then}"
+    body = _("%(used)s of %(limit)s are spent or held.") % told
+    return subject, f"{body} {then}"
 
 
 def _warn(alert: Alert, facts: dict[str, Any]) -> tuple[str, str]:
@@ -94,7 +95,8 @@ def _external(alert: Alert, facts: dict[str, Any]) -> tuple[str, str]:
         )
         % told
     )
-    return subject, f"{body} {_('Book them as external use, or take them into the library.')}"
+    next_step = _("Book them as external use, or take them into the library.")
+    return subject, f"{body} {next_step}"
 
 
 def _unexplained(alert: Alert, facts: dict[str, Any]) -> tuple[str, str]:

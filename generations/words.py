@@ -335,7 +335,8 @@ def over_budget(budget: Budget, left: Decimal) -> str:
             if today
             else _("The team “%(name)s” has %(left)s of its budget left this month.")
         )
-    return f"{said % told} {_('Nothing was sent. An administrator can raise it.')}"
+    help_is = _("Nothing was sent. An administrator can raise it.")
+    return f"{said % told} {help_is}"
 
 
 def budget_left(budget: Budget, left: Decimal) -> str:

@@ -44,7 +44,7 @@ format: $(VENV)/.test-installed
 browser:
 	@tests/browser/ensure_chromium.sh
 
-test: export PROPERTY_EXAMPLES = 200
+test: export PROPERTY_EXAMPLES = 100
 test: $(VENV)/.test-installed browser lint quick
 	@$(PY) -m pytest -m "browser or route"
 	@$(PY) -m pytest -m chaos_short

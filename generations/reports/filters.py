@@ -110,7 +110,7 @@ class Filters:
     def groups(self) -> tuple[str, ...]:
         """By what; a report by day over too long a time is one by month."""
         found = (self.by, self.then) if self.then else (self.by,)
-        return tuple("month" if each == "day" and self.too_long else each for each in found)
+        return tuple(dict.fromkeys("month" if each == "day" and self.too_long else each for each in found))
 
     @property
     def too_long(self) -> bool:

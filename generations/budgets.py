@@ -84,17 +84,31 @@ def standing(budget: Budget) -> Standing:
     return Standing(budget, spent, _held(budget, start))
 
 
+def families(key_ids: Iterable[int]) -> dict[int, int]:
+    """Each of these keys, and each that it replaced, with the key whose budget it counts in: a new secret is no new
+    money.
+    """
+    replaced = dict(ProviderKey.objects.filter(replaces__isnull=False).values_list("pk", "replaces_id"))
+    found: dict[int, int] = {}
+    for key_id in key_ids:
+        member: int | None = key_id
+        while member is not None and member not in found:
+            found[member] = key_id
+            member = replaced.get(member)
+    return found
+
+
 def _of(budget: Budget) -> Q:
     """The rows that a budget counts, in any table that has a key and a person."""
     if budget.key_id:
-        return Q(key=budget.key_id)
+        return Q(key__in=list(families([budget.key_id])))
     return Q(person=budget.person_id) if budget.person_id else Q(person__groups=budget.team_id)
 
 
 def _held(budget: Budget, start: date) -> Decimal:
     # From the tasks to their rows: there are few open ones, however long the ledger is.
     if budget.key_id:
-        mine = Q(key=budget.key_id)
+        mine = Q(key__in=list(families([budget.key_id])))
     else:
         mine = Q(owner=budget.person_id) if budget.person_id else Q(owner__groups=budget.team_id)
     tasks = Task.objects.filter(mine)

@@ -184,9 +184,9 @@ def _label_of_the_past(label: str) -> str:
 
 
 def _inherit_money(old: ProviderKey, new: ProviderKey) -> None:
-    """Budgets and rates as they are: those of the old key stay with it, because its running tasks still count."""
-    rows: list[Budget | Rate] = [*Budget.objects.filter(key=old, active=True), *Rate.objects.filter(key=old)]
-    for row in rows:
+    """Budgets go over: they count what the old key spends to its end too. Rates are copied, for its rows need them."""
+    Budget.objects.filter(key=old).update(key=new)
+    for row in Rate.objects.filter(key=old):
         row.pk, row.key = None, new
         row._state.adding = True
         row.save()

@@ -10,7 +10,7 @@ from django.contrib.auth.models import Group
 from django.db import IntegrityError, transaction
 from django.test import Client
 
-from generations import budgets, ledger, lifecycle, totals
+from generations import budgets, keys, ledger, lifecycle, standings, totals
 from generations.models import Batch, Budget, BudgetOverride, ProviderKey, Task, User
 from generations.providers.base import Money, Unit
 from tests.factories import make_budget, make_key, make_task
@@ -54,6 +54,16 @@ class TestStanding:
         assert (left(hers), left(ours)) == (90, 75)
         assert set(budgets.budgets_for(alice, key)) == {hers, ours}
         assert budgets.budgets_for(charlie, key) == []
+
+    def test_a_new_secret_is_no_new_money(self, alice: User, admin: User, key: ProviderKey) -> None:
+        budget = make_budget(key, 100)
+        ledger.settle(make_task(alice, key=key), charge(25))
+        ledger.reserve(make_task(alice, key=key), Decimal(30))
+        new = keys.rotate(key, "sandbox-not-a-real-key-0042", admin)
+        ledger.settle(make_task(alice, key=new), charge(10))
+        budget.refresh_from_db()
+        assert (budget.key, left(budget)) == (new, 35)
+        assert [each.left for each in standings.all_of([budget])] == [35]
 
     def test_other_units_and_sleeping_budgets_do_not_count(self, alice: User, key: ProviderKey) -> None:
         make_budget(person=alice, unit="usd")

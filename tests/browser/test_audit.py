@@ -44,6 +44,7 @@ def test_who_spent_the_most_on_a_key_last_week(page: Page, audited: House, tmp_p
         field = page.get_by_label(name, exact=True)
         with page.expect_response(lambda answer: "/usage/?" in answer.url):
             field.select_option(label=KEY) if value == KEY else field.select_option(value=value)
+    expect(page.locator("#report")).to_have_css("opacity", "1")
     rows = page.locator("#usage-table tbody tr[data-unit=credit]")
     spent = {row.locator("th").inner_text(): amount(row.locator("td").nth(1).inner_text()) for row in rows.all()}
     most = max(spent, key=lambda name: spent[name])

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from typing import TypedDict
+from uuid import uuid4
 
 from django.db import IntegrityError, transaction
 from django.db.models import Min, QuerySet, Sum
@@ -150,10 +151,10 @@ def _entries(task: Task, *kinds: EntryKind) -> QuerySet[UsageEntry]:
 
 def external(key: ProviderKey, remote_id: str, amount: Decimal, at: datetime, *, model: str, note: str) -> UsageEntry:
     """Book what the vendor says was spent on the key by somebody else, at the vendor's time; once per vendor task."""
-    known = UsageEntry.objects.filter(once=f"external:{key.pk}:{remote_id}").first()
+    known = UsageEntry.objects.filter(once=_stranger(key, remote_id)).first()
     return known or _of_key(
         key, EntryKind.EXTERNAL, amount, EntrySource.VENDOR, at=at, model=model[:60], note=note,
-        reference=remote_id, once=f"external:{key.pk}:{remote_id}",
+        reference=remote_id, once=_stranger(key, remote_id),
     )  # fmt: skip
 
 
@@ -170,7 +171,7 @@ class Stranger:
 
 def externals(key: ProviderKey, strangers: Iterable[Stranger]) -> dict[str, UsageEntry]:
     """``external`` for many: one statement for the rows and one for each of their sums. By the vendor's id."""
-    wanted = {f"external:{key.pk}:{each.remote_id}": each for each in strangers}
+    wanted = {_stranger(key, each.remote_id): each for each in strangers}
     with transaction.atomic():
         known = UsageEntry.objects.filter(once__in=list(wanted))
         found = {entry.reference: entry for entry in known}
@@ -189,18 +190,27 @@ def externals(key: ProviderKey, strangers: Iterable[Stranger]) -> dict[str, Usag
     return found
 
 
-def top_up(key: ProviderKey, amount: Decimal, note: str, actor: User) -> UsageEntry:
-    """Credits were bought: the balance grows, nothing is spent."""
-    return _of_key(key, EntryKind.TOP_UP, amount, EntrySource.ADMIN, note=note, actor=actor, once=_number("top-up"))
+def _stranger(key: ProviderKey, remote_id: str) -> str:
+    """A vendor's task is one, however many keys of its account list it."""
+    return f"external:{key.provider}:{remote_id}"
 
 
-def adjust(key: ProviderKey, amount: Decimal, reason: str, actor: User, reference: str = "") -> UsageEntry:
+def top_up(key: ProviderKey, amount: Decimal, note: str, actor: User, token: str = "") -> UsageEntry:
+    """Credits were bought: the balance grows, nothing is spent. The same token again is the same row."""
+    return _of_key(
+        key, EntryKind.TOP_UP, amount, EntrySource.ADMIN, note=note, actor=actor, once=_name("top-up", token)
+    )
+
+
+def adjust(
+    key: ProviderKey, amount: Decimal, reason: str, actor: User, reference: str = "", token: str = ""
+) -> UsageEntry:
     """An administrator corrects what was spent on a key. Raises ValueError without a reason."""
     if not reason.strip():
         raise ValueError("an adjustment needs a reason")
     return _of_key(
         key, EntryKind.ADJUST, amount, EntrySource.ADMIN, note=reason, actor=actor, reference=reference,
-        once=_number("adjust"),
+        once=_name("adjust", token),
     )  # fmt: skip
 
 
@@ -232,8 +242,8 @@ def _of_key(key: ProviderKey, kind: EntryKind, amount: Decimal, source: EntrySou
         return UsageEntry.objects.get(once=entry.once)
 
 
-def _number(kind: str) -> str:
-    return f"{kind}:{timezone.now().timestamp():.6f}"
+def _name(kind: str, token: str) -> str:
+    return f"{kind}:{token or uuid4().hex}"
 
 
 # --- Reading -------------------------------------------------------------------------------------------------

@@ -402,6 +402,20 @@ def test_ten_thousand_strangers(admin: User, vidu: ProviderKey, django_assert_ma
     assert not totals.check(repair=False)
 
 
+@respx.mock
+def test_a_strangers_task_that_two_keys_list_is_booked_once(admin: User, vidu: ProviderKey) -> None:
+    other = make_key("Second", "sandbox-not-a-real-key-0002", base_url=VIDU)
+    listed(page(row("77", key_id=""), row("78", key_id="")))
+    runs = [reconcile(key) for key in (vidu, other)]
+    assert reconciliation.accept_all(runs[0], admin) == (2, 110)
+    single = Difference.objects.get(key=other, remote_id="77")
+    assert reconciliation.settle(single, "book", admin) == UsageEntry.objects.get(reference="77")
+    reconciliation.accept_all(runs[1], admin)
+    assert (in_books(vidu), in_books(other)) == (110, 0)
+    assert reconcile(other).is_explained
+    assert not totals.check(repair=False)
+
+
 # --- A create of ours whose answer was lost ------------------------------------------------------------------------
 
 

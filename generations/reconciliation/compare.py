@@ -215,6 +215,6 @@ def booked_of(tasks: Iterable[Task]) -> dict[UUID, Decimal]:
 
 
 def booked_externals(key: ProviderKey, ids: Iterable[str]) -> dict[str, Decimal]:
-    """What the ledger has of tasks that were not made here, by the vendor's id."""
-    rows = UsageEntry.objects.filter(key=key, task=None, reference__in=list(ids), kind__in=ledger.SPENT).order_by()
-    return dict(rows.values_list("reference").annotate(sum=Sum("amount")))
+    """What the ledger has of tasks that were not made here, by the vendor's id; on whichever key of the vendor's."""
+    rows = UsageEntry.objects.filter(task=None, reference__in=list(ids), kind__in=ledger.SPENT, provider=key.provider)
+    return dict(rows.order_by().values_list("reference").annotate(sum=Sum("amount")))

@@ -15,7 +15,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import Min, QuerySet
 from django.utils import timezone
 
-from generations import budgets, leases, saving, totals
+from generations import budgets, leases, saving, standings, totals
 from generations.models import (
     Alert,
     AlertKind,
@@ -74,8 +74,9 @@ def look() -> None:
 
 def _budgets() -> None:
     """Each threshold speaks once a period, and whoever crosses both at once hears of the second alone."""
-    for budget in Budget.objects.filter(active=True).select_related("key", "person", "team"):
-        standing = budgets.standing(budget)
+    active = Budget.objects.filter(active=True).select_related("key", "person", "team")
+    for standing in standings.all_of(active):
+        budget = standing.budget
         period = f"budget-{budget.pk}-{budgets.period_start(budget)}"
         facts = {"used": str(standing.used), "limit": str(budget.limit), "percent": int(standing.percent)}
         if budget.block_at is not None and standing.percent >= budget.block_at:

@@ -98,6 +98,21 @@ def families(key_ids: Iterable[int]) -> dict[int, int]:
     return found
 
 
+def _latest(key: ProviderKey) -> int:
+    """The key that has this one's budgets: the last of those that replaced it."""
+    by = dict(ProviderKey.objects.filter(replaces__isnull=False).values_list("replaces_id", "pk"))
+    found, seen = key.pk, set[int]()
+    while found in by and found not in seen:
+        seen.add(found)
+        found = by[found]
+    return int(found)
+
+
+def same_money(key: ProviderKey, other: ProviderKey) -> bool:
+    """Whether both count in the same budgets of keys."""
+    return _latest(key) == _latest(other)
+
+
 def _of(budget: Budget) -> Q:
     """The rows that a budget counts, in any table that has a key and a person."""
     if budget.key_id:
@@ -122,7 +137,7 @@ def _held(budget: Budget, start: date) -> Decimal:
 
 def budgets_for(owner: User | None, key: ProviderKey) -> list[Budget]:
     """Those that a task of this person on this key counts in. ``owner`` None: those of the key alone."""
-    scope = Q(key=key)
+    scope = Q(key=_latest(key))
     if owner is not None:
         scope |= Q(person=owner) | Q(team__in=owner.groups.all())
     found = Budget.objects.filter(scope, active=True, unit=key.translator.unit)

@@ -123,7 +123,7 @@ def _fits(task: Task, key: ProviderKey) -> bool:
     sold = any(offer.mode == task.mode and offer.model == task.model for offer in stock.offers)
     if not sold or Mode(task.mode) in stock.closed:
         return False
-    return not any(budgets.check(budgets.standings(None, key), [task]))
+    return budgets.same_money(task.key, key) or not any(budgets.check(budgets.standings(None, key), [task]))
 
 
 def _in_flight(key: ProviderKey) -> QuerySet[Task]:

@@ -6,6 +6,7 @@ complete, so it is written row by row to a temporary file first. Neither holds t
 
 import csv
 import io
+import re
 import tempfile
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, tzinfo
@@ -29,6 +30,8 @@ TYPES = {"csv": "text/csv; charset=utf-8", "xlsx": "application/vnd.openxmlforma
 BOM = "\ufeff"  # without it Excel takes UTF-8 for the code page of the machine
 # What makes a spreadsheet take a text for a formula or a command; the wide forms are what a Chinese keyboard types.
 FORMULAS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+# Where a spreadsheet splits at these, what follows is a cell of its own.
+SEPARATED = re.compile(r"(?<=[^;\t])([;\t])([=+\-@＝＋－＠])")
 SHEET_ROWS = 1_048_575  # that one sheet holds, less its heading
 CELL_LENGTH = 32_000  # Excel takes 32,767 characters
 PIECE = 64 * 1024
@@ -69,6 +72,7 @@ def as_xlsx(filters: Filters) -> Iterator[bytes]:
 def safe(text: str) -> str:
     """Text that no spreadsheet takes for anything else. Numbers are no text: they stay what they are."""
     text = text.replace("\0", "")[:CELL_LENGTH]
+    text = SEPARATED.sub(r"\1'\2", text)
     return f"'{text}" if text.startswith(FORMULAS) else text
 
 

@@ -9,6 +9,7 @@ from generations import alerts, delivery, health, keys, leases, lookup, polling,
 from generations import dispatch as dispatching
 from generations.models import Task
 
+TOTALS_FILLED = "totals-filled"  # a sign in the table of leases: all days were summed once
 SCHEDULES = (
     # name, job, minutes
     ("videoforge-poll", "generations.jobs.poll", 1),
@@ -64,10 +65,11 @@ def deliver_alert(alert_id: int) -> None:
 
 def check_totals() -> None:
     """Compare the sums with their rows: all of them the first time, later those of the last weeks."""
-    first = not totals.of_all_time().exists()
+    first = leases.last_beat(TOTALS_FILLED) is None
     wrong = totals.check(None if first else totals.today() - timedelta(days=40))
     if wrong and not first:
         alerts.sums_repaired(wrong)
+    leases.beat(TOTALS_FILLED)
 
 
 def refresh_key(key_id: int) -> None:

@@ -190,6 +190,15 @@ def externals(key: ProviderKey, strangers: Iterable[Stranger]) -> dict[str, Usag
     return found
 
 
+def take_back_external(provider: str, remote_id: str, reason: str, actor: User | None = None) -> None:
+    """What was booked for a vendor's task as a stranger's is none of a stranger's: the task is ours."""
+    if not remote_id:
+        return
+    rows = UsageEntry.objects.filter(task=None, reference=remote_id, provider=provider, kind__in=SPENT, reverses=None)
+    for entry in rows.exclude(amount=0).order_by("pk"):
+        reverse(entry, reason, actor)
+
+
 def _stranger(key: ProviderKey, remote_id: str) -> str:
     """A vendor's task is one, however many keys of its account list it."""
     return f"external:{key.provider}:{remote_id}"
@@ -214,7 +223,7 @@ def adjust(
     )  # fmt: skip
 
 
-def reverse(entry: UsageEntry, reason: str, actor: User) -> UsageEntry:
+def reverse(entry: UsageEntry, reason: str, actor: User | None) -> UsageEntry:
     """Take a row back by its opposite, once. Holds are ended by ``release``, never here: ValueError."""
     if entry.kind in HELD or not reason.strip():
         raise ValueError("a hold ends with its task, and a reversal needs a reason")

@@ -6,6 +6,7 @@ Every function joins the caller's transaction: a row and its sums are written to
 import logging
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -13,7 +14,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from django.conf import settings
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
 from django.db.models import F, Max, Min, QuerySet, Sum
 from django.utils import timezone
 
@@ -174,18 +175,32 @@ def check(first: date | None = None, last: date | None = None, *, repair: bool =
     months: set[date] = set()
     day = first
     while day <= last:
-        with transaction.atomic():
+        with _alone(LedgerTotal):
             wrong += _compare(LedgerTotal, Grain.DAY, day, _entry_cells(day), repair)
+        with _alone(TaskTotal):
             wrong += _compare(TaskTotal, Grain.DAY, day, _task_cells(day), repair)
         months.add(month_of(day))
         day += timedelta(days=1)
     for month in sorted(months):
-        with transaction.atomic():
-            wrong += _compare(LedgerTotal, Grain.MONTH, month, _sum_of_days(LedgerTotal, month), repair)
-            wrong += _compare(TaskTotal, Grain.MONTH, month, _sum_of_days(TaskTotal, month), repair)
+        for model in (LedgerTotal, TaskTotal):
+            with _alone(model):
+                wrong += _compare(model, Grain.MONTH, month, _sum_of_days(model, month), repair)
     for each in wrong:
         log.error("sum differed from its rows: %s", each)
     return wrong
+
+
+@contextmanager
+def _alone(model: Model) -> Iterator[None]:
+    """Rows and sums as of one moment: nobody writes this table's sums meanwhile, and who had begun has ended.
+
+    SQLite's transactions are such anyway. One table at a time, so that nobody waits for us while we wait for them.
+    """
+    with transaction.atomic():
+        if connection.vendor == "postgresql":
+            with connection.cursor() as cursor:
+                cursor.execute(f"LOCK TABLE {model._meta.db_table} IN SHARE ROW EXCLUSIVE MODE")
+        yield
 
 
 def _span() -> tuple[date, date]:

@@ -4,10 +4,15 @@ from typing import Any
 
 TABLE = "generations_usageentry"
 REFUSAL = "Ledger rows are never changed or deleted; write a reversing row."
-SQLITE = tuple(
-    f"CREATE TRIGGER IF NOT EXISTS ledger_no_{verb} BEFORE {verb.upper()} ON {TABLE} "
-    f"BEGIN SELECT RAISE(ABORT, '{REFUSAL}'); END"
-    for verb in ("update", "delete")
+SQLITE = (
+    *(
+        f"CREATE TRIGGER IF NOT EXISTS ledger_no_{verb} BEFORE {verb.upper()} ON {TABLE} "
+        f"BEGIN SELECT RAISE(ABORT, '{REFUSAL}'); END"
+        for verb in ("update", "delete")
+    ),
+    # "INSERT OR REPLACE" deletes without telling the other trigger.
+    "CREATE TRIGGER IF NOT EXISTS ledger_no_replace BEFORE INSERT ON generations_usageentry WHEN EXISTS "
+    f"(SELECT 1 FROM generations_usageentry WHERE id = NEW.id) BEGIN SELECT RAISE(ABORT, '{REFUSAL}'); END",
 )
 POSTGRESQL = (
     f"""CREATE OR REPLACE FUNCTION ledger_refuse() RETURNS trigger LANGUAGE plpgsql AS
@@ -18,7 +23,7 @@ POSTGRESQL = (
     f"CREATE TRIGGER ledger_no_truncate BEFORE TRUNCATE ON {TABLE} EXECUTE FUNCTION ledger_refuse()",
 )
 NAMES = {
-    "sqlite": ("ledger_no_update", "ledger_no_delete"),
+    "sqlite": ("ledger_no_update", "ledger_no_delete", "ledger_no_replace"),
     "postgresql": ("ledger_no_change", "ledger_no_truncate"),
 }
 

@@ -249,6 +249,34 @@ class TestDelivery:
         chat.takes = True
         assert delivery.deliver(alert.pk)
 
+    def test_who_was_told_is_not_told_again_because_another_failed(
+        self, alert: Alert, chat: type[Chat], settings: Any
+    ) -> None:
+        settings.VIDEOFORGE_SENDS_MAIL, settings.VIDEOFORGE_ALERT_EMAILS = True, ["ops@house.example"]
+        chat.takes = False
+        for _ in range(3):
+            Alert.objects.update(next_try_at=timezone.now())
+            assert not delivery.deliver(alert.pk)
+        assert (len(mail.outbox), len(chat.told)) == (1, 3)
+        chat.takes = True
+        Alert.objects.update(next_try_at=timezone.now())
+        assert delivery.deliver(alert.pk)
+        assert (len(mail.outbox), len(chat.told)) == (1, 4)
+        assert "secret-word" not in str(Alert.objects.get().told)
+
+    def test_a_service_that_explodes_leaves_the_others(
+        self, alert: Alert, settings: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        settings.VIDEOFORGE_SENDS_MAIL, settings.VIDEOFORGE_ALERT_EMAILS = True, ["ops@house.example"]
+        settings.VIDEOFORGE_ALERT_URLS = ["odd://x"]
+
+        def explode(*_: Any) -> str:
+            raise RuntimeError("odd://x")
+
+        monkeypatch.setattr(delivery, "_chat", explode)
+        assert not delivery.deliver(alert.pk)
+        assert (len(mail.outbox), Alert.objects.get().delivery_error) == (1, "RuntimeError")
+
     def test_a_mail_server_that_is_away_is_no_end(
         self, alert: Alert, admin: User, settings: Any, monkeypatch: pytest.MonkeyPatch
     ) -> None:

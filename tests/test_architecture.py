@@ -52,7 +52,7 @@ BELOW: dict[str, set[str]] = {
     },
     "keys": {"addresses", "evidence", "lifecycle", "models", "providers", "transport"},
     "lookup": {"evidence", "lifecycle", "models", "providers", "transport"},
-    "alerts": {"budgets", "leases", "models", "queue", "saving", "totals"},
+    "alerts": {"budgets", "standings", "leases", "models", "queue", "saving", "totals"},
     "alert_words": {"models", "words"},
     "delivery": {"alert_words", "models", "redactor"},
     "reconciliation": {

@@ -13,7 +13,7 @@ from django.test import Client
 from generations import budgets, keys, ledger, lifecycle, standings, totals
 from generations.models import Batch, Budget, BudgetOverride, ProviderKey, Task, User
 from generations.providers.base import Money, Unit
-from tests.factories import make_budget, make_key, make_task
+from tests.factories import make_budget, make_key, make_task, make_user
 from tests.test_lifecycle import press
 from tests.views.pages import composer_fields, htmx, signed_in
 
@@ -64,6 +64,16 @@ class TestStanding:
         budget.refresh_from_db()
         assert (budget.key, left(budget)) == (new, 35)
         assert [each.left for each in standings.all_of([budget])] == [35]
+
+    def test_what_waits_goes_to_the_new_secret_within_the_same_budget(
+        self, alice: User, admin: User, key: ProviderKey
+    ) -> None:
+        make_budget(key, 100)
+        (task,) = press(alice, key)
+        new = keys.rotate(key, "sandbox-not-a-real-key-0042", admin)
+        assert lifecycle.move_to_key(task, new)
+        assert budgets.standings(alice, new)[0].used == 55
+        assert budgets.standings(alice, key)[0].used == 55, "also if the old one is made active again"
 
     def test_other_units_and_sleeping_budgets_do_not_count(self, alice: User, key: ProviderKey) -> None:
         make_budget(person=alice, unit="usd")
@@ -157,6 +167,13 @@ class TestPress:
         assert (kept.actor, kept.reason, kept.amount, kept.batch.tasks.count()) == (admin, "The client waits", 55, 1)
         again = desk.post("/tasks/", composer_fields(desk, "/", prompt="Another"), headers=htmx())
         assert again.status_code == 422, "a reason counts for one press"
+
+    def test_an_auditor_orders_nothing(self, key: ProviderKey) -> None:
+        desk = signed_in(make_user("auditor", role="auditor"))
+        answer = desk.post("/tasks/", composer_fields(desk, "/", prompt="A boat"), headers=htmx())
+        assert answer.status_code == 422
+        assert "Auditors look at everything and make nothing." in answer.content.decode()
+        assert Task.objects.count() == 0
 
     def test_a_reason_of_a_member_opens_nothing(self, alice: User, key: ProviderKey) -> None:
         make_budget(key, 45)

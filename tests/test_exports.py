@@ -30,6 +30,11 @@ EVIL = ("=1+1", "+1", "-1+1", "@SUM(A1)", "\t=1", "\r=1", "＝1+1", "＋1", "－
 
 
 @pytest.fixture(autouse=True)
+def test_what_a_spreadsheet_would_split_off_is_no_formula_either() -> None:
+    assert exports.safe("Mei;=1+1") == "Mei;'=1+1"
+    assert exports.safe("a;b") == "a;b"
+
+
 def _today(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("django.utils.timezone.now", lambda: NOW)
 

@@ -69,6 +69,25 @@ def test_the_database_refuses_to_change_the_ledger(alice: User, key: ProviderKey
     assert UsageEntry.objects.get().amount == 5
 
 
+@pytest.mark.skipif(connection.vendor != "sqlite", reason="a word of SQLite's")
+def test_a_row_is_not_replaced_either(alice: User, key: ProviderKey) -> None:
+    ledger.settle(make_task(alice), credits(5))
+    names = [field.column for field in UsageEntry._meta.concrete_fields]
+    picked = ", ".join("999" if name == "amount" else name for name in names)
+    table = "generations_usageentry"
+    statement = f"INSERT OR REPLACE INTO {table} ({', '.join(names)}) SELECT {picked} FROM {table}"  # noqa: S608
+    with pytest.raises(DatabaseError, match="never changed"), transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(statement)
+    assert UsageEntry.objects.get().amount == 5
+
+
+def test_one_confirmation_is_one_row(key: ProviderKey, admin: User) -> None:
+    rows = {ledger.adjust(key, Decimal(5), "credit note", admin, token="t1") for _ in range(2)}
+    rows |= {ledger.top_up(key, Decimal(5), "invoice", admin, token="t1") for _ in range(2)}
+    assert len(rows) == 2
+    assert ledger.adjust(key, Decimal(5), "credit note", admin) not in rows
+
+
 def test_the_triggers_survived_all_migrations(db: None) -> None:
     table = "sqlite_master WHERE type = 'trigger'" if connection.vendor == "sqlite" else "information_schema.triggers"
     column = "name" if connection.vendor == "sqlite" else "trigger_name"

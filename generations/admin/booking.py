@@ -30,6 +30,7 @@ class Booking(forms.Form):
 
     title: ClassVar[str | Promise]
     about: ClassVar[str | Promise]
+    token = ""  # of the page that was confirmed: two presses that arrive together are one row by it
 
     def will_be(self) -> list[str]:
         raise NotImplementedError
@@ -76,7 +77,7 @@ class AdjustForm(Booking):
 
     def book(self, actor: User) -> UsageEntry:
         data = self.cleaned_data
-        return ledger.adjust(data["key"], data["amount"], data["reason"], actor)
+        return ledger.adjust(data["key"], data["amount"], data["reason"], actor, token=self.token)
 
 
 class TopUpForm(Booking):
@@ -107,7 +108,8 @@ class TopUpForm(Booking):
         return [_("A row “Top-up” is booked: %(amount)s bought for “%(label)s”.") % told]
 
     def book(self, actor: User) -> UsageEntry:
-        return ledger.top_up(self.cleaned_data["key"], self.cleaned_data["amount"], self.cleaned_data["note"], actor)
+        data = self.cleaned_data
+        return ledger.top_up(data["key"], data["amount"], data["note"], actor, token=self.token)
 
 
 class CorrectForm(Booking):
@@ -249,6 +251,7 @@ def _book(request: HttpRequest, form: Booking) -> HttpResponse:
         return HttpResponseRedirect(reverse(LIST))
     if not isinstance(request.user, User):
         raise TypeError("nobody is signed in")
+    form.token = token
     entry = form.book(request.user)
     if entry is None:
         messages.info(request, _("Nothing was booked: the ledger says so already."))

@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy
 
 from generations import lifecycle, words
 from generations.budgets import Standing
-from generations.models import Batch, Task, User
+from generations.models import Batch, Role, Task, User
 
 ALREADY_SENT = gettext_lazy("This form was sent before with other content. Nothing was made now: press Generate again.")
 
@@ -49,6 +49,8 @@ class PressForm(forms.Form):
         return str(self.cleaned_data.get("override") or "") if self.user.is_admin else ""
 
     def clean_request_id(self) -> UUID:
+        if self.user.role == Role.AUDITOR:
+            raise ValidationError(_("Auditors look at everything and make nothing. Nothing was sent."))
         request_id: UUID = self.cleaned_data["request_id"] or uuid4()
         if Batch.objects.filter(request_id=request_id).exclude(owner=self.user).exists():
             raise ValidationError(_("This form was sent by somebody else already. Load the page again."))

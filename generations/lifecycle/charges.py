@@ -22,13 +22,11 @@ def correct_charge(
         before = Task.objects.select_for_update().filter(pk=task.pk, state__in=totals.ENDED).first()
         if before is None:
             return None
-        entry = ledger.settle(before, Money(amount, Unit(before.unit)), why, source=source, actor=actor)
-        if before.charge == amount and entry is None:
-            return None
-        Task.objects.filter(pk=task.pk).update(charge=amount, changed_at=timezone.now())
-        task.charge = amount
-        totals.count(before, Task.objects.get(pk=task.pk))
         if before.charge != amount:
+            # Sums of tasks first, then those of the ledger, as everywhere: else two that meet lock each other out.
+            Task.objects.filter(pk=task.pk).update(charge=amount, changed_at=timezone.now())
+            task.charge = amount
+            totals.count(before, Task.objects.get(pk=task.pk))
             said = "" if before.charge is None else f"{before.charge.normalize():f}"
             note(task, "charge-corrected", actor=actor, old=said, new=f"{amount.normalize():f}")
-        return entry
+        return ledger.settle(before, Money(amount, Unit(before.unit)), why, source=source, actor=actor)

@@ -119,7 +119,8 @@ def ask_now(task: Task, actor: User) -> bool:
 def move_to_key(task: Task, key: ProviderKey) -> bool:
     """Let another key of the same vendor send a task that still waits; what is held goes with it."""
     with transaction.atomic():
-        if any(budgets.check(budgets.lock(None, key), [task])):
+        # Within the same budget it moves nothing: what is held for it is counted there already.
+        if not budgets.same_money(task.key, key) and any(budgets.check(budgets.lock(None, key), [task])):
             return False
         waiting = Task.objects.filter(pk=task.pk, state=S.WAITING, key_id=task.key_id)
         cleared = {"failure_class": "", "failure_code": "", "failure_text": "", "next_try_at": None}

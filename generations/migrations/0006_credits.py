@@ -45,6 +45,7 @@ class Migration(migrations.Migration):
                 ('at', models.DateTimeField(default=django.utils.timezone.now, verbose_name='time')),
                 ('tries', models.PositiveSmallIntegerField(default=0)),
                 ('next_try_at', models.DateTimeField(default=django.utils.timezone.now, null=True)),
+                ('told', models.JSONField(default=list)),
                 ('delivery_error', models.TextField(blank=True, default='')),
                 ('closed_at', models.DateTimeField(null=True, verbose_name='closed')),
             ],

@@ -153,6 +153,7 @@ class Alert(models.Model):
     at = models.DateTimeField(_("time"), default=timezone.now)
     tries = models.PositiveSmallIntegerField(default=0)
     next_try_at = models.DateTimeField(null=True, default=timezone.now)  # delivery; None: done, or given up
+    told = models.JSONField(default=list)  # the channels that took it, by a digest of their address
     delivery_error = models.TextField(blank=True, default="")
     closed_at = models.DateTimeField(_("closed"), null=True)
     closed_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+")

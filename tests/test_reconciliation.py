@@ -10,7 +10,7 @@ import respx
 from django.utils import timezone
 from django_q.models import OrmQ
 
-from generations import leases, ledger, reconciliation, totals, transport
+from generations import leases, ledger, lifecycle, reconciliation, totals, transport
 from generations.models import (
     Alert,
     Attempt,
@@ -26,7 +26,7 @@ from generations.models import (
     UsageEntry,
     User,
 )
-from generations.providers.base import Answer, Call, Money, Unit
+from generations.providers.base import Answer, Call, Money, Receipt, RemoteState, Snapshot, Unit
 from generations.reconciliation import listing
 from tests.factories import make_key, make_task
 
@@ -456,6 +456,39 @@ def test_a_lost_create_that_nobody_decided_is_not_explained(alice: User, vidu: P
     listed(page())
     run = reconcile(vidu)
     assert (run.state, run.lost, run.is_explained) == ("complete", 1, False)
+
+
+def taken_in(attempt: Attempt) -> None:
+    """The answer that was lost comes after all, and then the end of the clip."""
+    assert lifecycle.accept(attempt, Receipt("42", RemoteState.QUEUED, None))
+    charge = Money(Decimal(55), Unit.CREDIT)
+    told = Snapshot(remote_id="42", state=RemoteState.FAILED, raw_state="failed", charge=charge)
+    assert lifecycle.observe(Task.objects.get(), told)
+
+
+@respx.mock
+def test_what_was_booked_as_a_strangers_and_is_ours_is_counted_once(
+    alice: User, admin: User, vidu: ProviderKey
+) -> None:
+    attempt = lose(alice, vidu)
+    listed(page(row("42", prompt="rewritten by the vendor", state="failed")))
+    assert reconciliation.accept_all(reconcile(vidu), admin) == (1, 55)
+    taken_in(attempt)
+    assert in_books(vidu) == 55
+    taken_back = UsageEntry.objects.get(reverses__kind="external")
+    assert (taken_back.amount, taken_back.actor, taken_back.note) == (-55, None, "made here after all")
+    assert reconcile(vidu).is_explained
+    assert not totals.check(repair=False)
+
+
+@respx.mock
+def test_a_strangers_row_beside_one_of_ours_is_taken_back(alice: User, vidu: ProviderKey) -> None:
+    taken_in(lose(alice, vidu))
+    ledger.external(vidu, "42", Decimal(55), NOW(), model="viduq3-turbo", note="booked while nobody knew")
+    assert in_books(vidu) == 110
+    listed(page(row("42", state="failed")))
+    assert reconcile(vidu).is_explained
+    assert in_books(vidu) == 55
 
 
 # --- Ours, not theirs ----------------------------------------------------------------------------------------------

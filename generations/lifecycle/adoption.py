@@ -2,7 +2,6 @@
 
 import uuid
 from datetime import datetime
-from decimal import Decimal
 from typing import Any
 
 from django.db import transaction
@@ -11,7 +10,7 @@ from django.utils import timezone
 from generations import ledger
 from generations.lifecycle.moves import S, note
 from generations.lifecycle.news import observe
-from generations.models import Attempt, AttemptState, Batch, Prompt, ProviderKey, Task, UsageEntry, User
+from generations.models import Attempt, AttemptState, Batch, Prompt, ProviderKey, Task, User
 from generations.providers.base import EXPERIMENTS, MODES, Mode, Snapshot
 
 ADOPTED = uuid.UUID("5b1d0a4e-7e0c-4f7c-9c0e-2f5a6d1c8e77")  # the namespace of the request ids of adopted tasks
@@ -35,7 +34,7 @@ def adopt(key: ProviderKey, row: Snapshot, owner: User, actor: User) -> Task:
         task.attempt = attempt
         note(task, "adopted", actor=actor, remote_id=row.remote_id)
         note(task, S.QUEUED.value, remote_id=row.remote_id)
-        _take_back(key, row.remote_id, actor)
+        ledger.take_back_external(key.provider, row.remote_id, "taken into the library", actor)
         if row.complete:
             observe(task, row)
         return task
@@ -77,9 +76,3 @@ def _attempt(key: ProviderKey, row: Snapshot, task: Task) -> Attempt:
 
 def _made_at(row: Snapshot) -> datetime:
     return (row.echo.created_at if row.echo else None) or timezone.now()
-
-
-def _take_back(key: ProviderKey, remote_id: str, actor: User) -> None:
-    booked = UsageEntry.objects.filter(key=key, reference=remote_id, task=None, kind__in=ledger.SPENT, reverses=None)
-    for entry in booked.exclude(amount=Decimal(0)):
-        ledger.reverse(entry, "taken into the library", actor)

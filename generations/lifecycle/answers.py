@@ -56,6 +56,7 @@ def accept(attempt: Attempt, receipt: Receipt) -> bool:
 def _accept(attempt: Attempt, receipt: Receipt) -> bool:
     if not _close(attempt, AttemptState.ACCEPTED, UNANSWERED, remote_id=receipt.remote_id, next_look_at=None):
         return False
+    ledger.take_back_external(attempt.provider, receipt.remote_id, "made here after all")
     task = _now(attempt)
     if _another_is_made(task, attempt):
         _part(attempt)

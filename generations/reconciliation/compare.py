@@ -83,6 +83,7 @@ class Comparison:
         before = {attempt.pk: attempt.task.state for attempt, _ in pairs}
         self._mend(pairs)
         with transaction.atomic():
+            self._take_back(pairs)
             tasks = Task.objects.in_bulk([attempt.task_id for attempt, _ in pairs])
             booked = booked_of(tasks.values())
             found: list[Found] = []
@@ -104,6 +105,12 @@ class Comparison:
                 lifecycle.observe(attempt.task, row)
             else:
                 polling.ask(Task.objects.select_related("key", "attempt__key").get(pk=attempt.task_id))
+
+    def _take_back(self, pairs: Iterable[tuple[Attempt, Snapshot]]) -> None:
+        """What stands in the books as a stranger's beside one of ours would be counted twice."""
+        for remote_id, amount in booked_externals(self.key, [row.remote_id for _, row in pairs]).items():
+            if amount:
+                ledger.take_back_external(self.key.provider, remote_id, "made here after all")
 
     def _judge(self, attempt: Attempt, task: Task, booked: Decimal, row: Snapshot, before: str) -> list[Found]:
         said = said_of(row, Unit(task.unit))

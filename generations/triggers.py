@@ -11,7 +11,7 @@ SQLITE = (
         for verb in ("update", "delete")
     ),
     # "INSERT OR REPLACE" deletes without telling the other trigger.
-    "CREATE TRIGGER IF NOT EXISTS ledger_no_replace BEFORE INSERT ON generations_usageentry WHEN EXISTS "
+    "CREATE TRIGGER IF NOT EXISTS ledger_no_replace BEFORE INSERT ON generations_usageentry WHEN EXISTS "  # noqa: S608
     f"(SELECT 1 FROM generations_usageentry WHERE id = NEW.id) BEGIN SELECT RAISE(ABORT, '{REFUSAL}'); END",
 )
 POSTGRESQL = (

@@ -1,9 +1,11 @@
 """Taking a task that was made elsewhere into the library: asked for on a page, done by the worker, which may ask."""
 
 import logging
+from datetime import timedelta
 
 from django.db import IntegrityError, transaction
 from django.utils import timezone
+from django.utils.dateparse import parse_datetime
 
 from generations import lifecycle
 from generations.models import Difference, DifferenceKind, DifferenceState, Task, User
@@ -12,7 +14,14 @@ from generations.queue import enqueue
 from generations.reconciliation import listing
 from generations.reconciliation.compare import MARGIN
 
+PATIENCE = timedelta(minutes=2)  # until the buttons come back, whatever became of the worker
 log = logging.getLogger("videoforge.reconciliation")
+
+
+def is_under_way(difference: Difference) -> bool:
+    """Asked for just now. A worker that died over it is not waited for."""
+    asked_at = parse_datetime(str(difference.facts.get("adopting") or ""))
+    return asked_at is not None and timezone.now() - asked_at < PATIENCE
 
 
 def can_be_adopted(difference: Difference) -> bool:
@@ -45,6 +54,9 @@ def adopt(difference_id: int, owner_id: int, actor_id: int) -> Task | None:
     owner, actor = User.objects.get(pk=owner_id), User.objects.get(pk=actor_id)
     try:
         with transaction.atomic():
+            # Booked as a stranger's or taken in: whoever holds the row first; the other one finds it closed.
+            if Difference.objects.select_for_update().get(pk=difference.pk).state != DifferenceState.OPEN:
+                return None
             task = lifecycle.adopt(difference.key, row, owner, actor)
             Difference.objects.filter(pk=difference.pk).update(
                 state=DifferenceState.ADOPTED, task=task, closed_at=timezone.now(), closed_by=actor

@@ -20,8 +20,8 @@ from generations import totals
 from generations.forms.reconcile import ReconcileForm, SettleForm
 from generations.models import Difference, DifferenceState, ProviderKey, Reconciliation, RunState, Task, User
 from generations.reconciliation import wording
-from generations.reconciliation.adopting import can_be_adopted
-from generations.reconciliation.balance import steps
+from generations.reconciliation.adopting import can_be_adopted, is_under_way
+from generations.reconciliation.balance import Step, steps
 from generations.reconciliation.settling import acceptable, ways
 from generations.views.frame import HtmxHttpRequest
 
@@ -83,17 +83,19 @@ def reconciliation_run(request: HtmxHttpRequest, pk: int) -> HttpResponse:
 
 
 def _run_context(run: Reconciliation, number: str | None) -> dict[str, Any]:
+    is_over = run.state not in (RunState.WAITING, RunState.RUNNING)
     said, tone = wording.verdict(run)
     found = run.seen.select_related("task", "key", "entry", "closed_by")
     page = Paginator(found.order_by(F("closed_at").asc(nulls_first=True), "pk"), PAGE).get_page(number)
     for each in page.object_list:
         each.ways = _offered(each)  # type: ignore[attr-defined]
+        each.is_adopted_now = is_under_way(each)  # type: ignore[attr-defined]
         each.sentence = wording.sentence(each)  # type: ignore[attr-defined]
         each.word = wording.KINDS[each.kind]  # type: ignore[attr-defined]
     all_open = acceptable(run).aggregate(number=Count("pk"), sum=Sum("theirs"))
     return {
         "run": run,
-        "is_over": run.state not in (RunState.WAITING, RunState.RUNNING),
+        "is_over": is_over,
         "said": said,
         "tone": tone,
         "notes": wording.notes(run),
@@ -102,10 +104,14 @@ def _run_context(run: Reconciliation, number: str | None) -> dict[str, Any]:
         "acceptable": all_open["number"],
         "acceptable_sum": all_open["sum"] or Decimal(0),
         "unit": run.key.translator.unit,
-        "steps": [step for step in steps(run.key, run.from_at, run.to_at) if step.fell or step.booked],
+        "steps": _steps(run) if is_over else [],  # they are summed row by row, and the page asks every two seconds
         "unconfirmed": _unconfirmed(run)[:PAGE],
         "people": User.objects.filter(is_active=True).order_by("username"),
     }
+
+
+def _steps(run: Reconciliation) -> list[Step]:
+    return [step for step in steps(run.key, run.from_at, run.to_at) if step.fell or step.booked]
 
 
 def _unconfirmed(run: Reconciliation) -> QuerySet[Task]:

@@ -1,7 +1,7 @@
 """The pages where books are compared: who may look, who may act, and what each button does."""
 
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -24,7 +24,8 @@ from generations.models import (
     UsageEntry,
     User,
 )
-from generations.providers.base import Money, Unit
+from generations.providers.base import Money, Snapshot, Unit
+from generations.reconciliation import listing
 from tests.factories import make_key, make_task, make_user
 from tests.views.pages import htmx, signed_in
 
@@ -208,6 +209,19 @@ def test_the_balance_is_shown_per_hour(desk: Client, run: Reconciliation) -> Non
     assert "60 credits" in read(desk, run)
 
 
+def test_balances_are_summed_when_a_run_is_over(
+    desk: Client, run: Reconciliation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[Any] = []
+    monkeypatch.setattr("generations.views.reconciliation.steps", lambda *window: asked.append(window) or [])
+    Reconciliation.objects.update(state="running")
+    read(desk, run)
+    assert not asked, "it walks every row of the window, and this page is asked every two seconds"
+    Reconciliation.objects.update(state="complete")
+    read(desk, run)
+    assert len(asked) == 1
+
+
 def test_runs_are_listed_by_key(desk: Client, run: Reconciliation) -> None:
     other = make_key("Other", "sandbox-not-a-real-key-0002")
     differ(run, "theirs", theirs=5)
@@ -350,6 +364,35 @@ def test_what_the_vendor_shows_no_more_stays_a_difference(
     assert adopted(desk, run, alice) is None
     assert Difference.objects.get().state == "open"
     assert "It could not be taken into the library" in read(desk, run)
+
+
+def test_what_was_booked_while_the_vendor_was_asked_is_not_adopted(
+    admin: User, alice: User, run: Reconciliation, listed: respx.Route, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ProviderKey.objects.update(base_url=VIDU)
+    ask = listing.row_of
+
+    def book_meanwhile(key: ProviderKey, remote_id: str, from_at: datetime, to_at: datetime) -> Snapshot | None:
+        reconciliation.settle(Difference.objects.get(), "book", admin)
+        return ask(key, remote_id, from_at, to_at)
+
+    monkeypatch.setattr(listing, "row_of", book_meanwhile)
+    difference = differ(run, "theirs", theirs=50)
+    assert reconciliation.adopt(difference.pk, alice.pk, admin.pk) is None
+    assert not Task.objects.exists()
+    assert Difference.objects.get().state == "settled"
+    assert UsageEntry.objects.get().kind == "external"
+
+
+def test_the_buttons_come_back_after_a_worker_that_died(desk: Client, alice: User, run: Reconciliation) -> None:
+    difference = differ(run, "theirs", theirs=50)
+    reconciliation.ask_to_adopt(difference, alice, alice)
+    assert 'value="adopt"' not in read(desk, run)
+    long_ago = NOW() - timedelta(minutes=2, seconds=1)
+    Difference.objects.update(facts=difference.facts | {"adopting": long_ago.isoformat()})
+    html = read(desk, run)
+    assert 'value="adopt"' in html
+    assert "The worker takes it" not in html
 
 
 def test_what_another_clip_is_already_cannot_be_adopted(

@@ -276,8 +276,7 @@ def _compare(model: Model, grain: Grain, starts_on: date, should: Cells, repair:
             continue
         wrong.append(Wrong(model.__name__, _name(grain, starts_on, cell), ours, dict(right)))
         if repair:
-            model._default_manager.update_or_create(
-                name=_name(grain, starts_on, cell),
-                defaults={**_fields(model, grain, starts_on, cell), **right},
-            )
+            name, fields = _name(grain, starts_on, cell), _fields(model, grain, starts_on, cell)
+            model._default_manager.filter(**fields).exclude(name=name).delete()
+            model._default_manager.update_or_create(name=name, defaults={**fields, **right})
     return wrong

@@ -353,6 +353,63 @@ def test_a_strangers_task_whose_price_changes_afterwards(admin: User, vidu: Prov
 
 
 @respx.mock
+def test_what_is_missing_is_counted_at_the_press(admin: User, vidu: ProviderKey) -> None:
+    listed(page(row("1")))
+    reconciliation.accept_all(reconcile(vidu), admin)
+    respx.reset()
+    listed(page(row("1", credits=80)))
+    reconcile(vidu)
+    ledger.reverse(UsageEntry.objects.get(), "wrong", admin)
+    reconciliation.settle(Difference.objects.get(state="open"), "book", admin)
+    assert in_books(vidu) == 80
+    assert reconcile(vidu).is_explained
+
+
+@respx.mock
+def test_a_charge_is_not_corrected_while_the_clip_is_open(alice: User, admin: User, vidu: ProviderKey) -> None:
+    task = paid(alice, vidu, "41")
+    listed(page(row("41", credits=80)))
+    reconcile(vidu)
+    Task.objects.filter(pk=task.pk).update(state="archiving")
+    with pytest.raises(reconciliation.Cannot, match="under way"):
+        reconciliation.settle(only(), "book", admin)
+    assert (only().state, in_books(vidu)) == ("open", 55)
+
+
+@respx.mock
+def test_nobody_settles_what_he_was_not_shown(alice: User, admin: User, vidu: ProviderKey) -> None:
+    paid(alice, vidu, "41")
+    listed(page(row("41", credits=80)))
+    reconcile(vidu)
+    shown = only().figures
+    respx.reset()
+    listed(page(row("41", credits=90)))
+    reconcile(vidu)
+    with pytest.raises(reconciliation.Cannot, match="changed"):
+        reconciliation.settle(only(), "book", admin, shown=shown)
+    assert (only().state, in_books(vidu)) == ("open", 55)
+    reconciliation.settle(only(), "book", admin, shown=only().figures)
+    assert in_books(vidu) == 90
+
+
+@pytest.mark.parametrize("credits", [None, "many"])
+@respx.mock
+def test_a_failed_strangers_task_without_a_price_is_left_with_a_reason(
+    admin: User, vidu: ProviderKey, credits: Any
+) -> None:
+    listed(page(row("1", state="failed", credits=credits)))
+    assert not reconcile(vidu).is_explained
+    with pytest.raises(reconciliation.Cannot, match="reason"):
+        reconciliation.settle(only(), "keep", admin, "  ")
+    assert reconciliation.settle(only(), "keep", admin, "failed, and nothing on the bill") is None
+    assert (only().state, only().facts["reason"]) == ("settled", "failed, and nothing on the bill")
+    assert reconcile(vidu).is_explained
+    respx.reset()
+    listed(page(row("1", state="failed", credits=55)))
+    assert not reconcile(vidu).is_explained, "a price that comes later is news"
+
+
+@respx.mock
 def test_a_strangers_task_that_still_runs_is_named_and_not_booked(admin: User, vidu: ProviderKey) -> None:
     listed(page(row("1", state="processing")))
     run = reconcile(vidu)

@@ -247,6 +247,39 @@ def test_a_gap_is_one_difference_until_it_is_booked(key: ProviderKey, admin: Use
     assert not Difference.objects.filter(state="open").exists()
 
 
+@pytest.mark.parametrize("how", ["book", "keep"])
+def test_the_next_gap_begins_at_the_reading_judged_last(key: ProviderKey, admin: User, how: str) -> None:
+    reading(key, START, 1000)
+    reading(key, START + HOUR, 700)
+    compare_balance(key)
+    reconciliation.settle(Difference.objects.get(), how, admin, "a fee")
+    reading(key, START + 2 * HOUR, 400)  # before the press, and as much again
+    reading(key, NOW() + timedelta(seconds=1), 400)  # after the row of the press, which is no part of it
+    run = compare_balance(key, NOW() + HOUR)
+    assert run.balance_gap == 300
+    difference = Difference.objects.get(state="open")
+    assert (difference.ours, difference.theirs) == (0, 300)
+
+
+def test_a_gap_that_was_booked_in_part_meanwhile_is_booked_by_the_rest(key: ProviderKey, admin: User) -> None:
+    reading(key, START, 1000)
+    reading(key, START + HOUR, 700)
+    compare_balance(key)
+    booked(key, 100, START + timedelta(minutes=5))
+    entry = reconciliation.settle(Difference.objects.get(), "book", admin, "a fee")
+    assert entry is not None
+    assert entry.amount == 200
+
+
+def test_a_gap_that_turned_round_meanwhile_is_not_booked(key: ProviderKey, admin: User) -> None:
+    reading(key, START, 1000)
+    reading(key, START + HOUR, 700)
+    compare_balance(key)
+    booked(key, 400, START + timedelta(minutes=5))
+    with pytest.raises(reconciliation.Cannot, match="changed"):
+        reconciliation.settle(Difference.objects.get(), "book", admin, "a fee")
+
+
 def test_a_gap_is_not_forgotten_when_its_week_is_over(key: ProviderKey) -> None:
     reading(key, START, 1000)
     reading(key, START + HOUR, 700)

@@ -50,6 +50,7 @@ class SettleForm(forms.Form):
     how = forms.CharField(max_length=10)
     owner = forms.ModelChoiceField(User.objects.filter(is_active=True), required=False)
     reason = forms.CharField(max_length=500, required=False)
+    shown = forms.CharField(max_length=60, required=False)
 
     def clean_difference(self) -> int:
         number = int(self.cleaned_data["difference"])

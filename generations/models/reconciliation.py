@@ -125,6 +125,11 @@ class Difference(models.Model):
     def __str__(self) -> str:
         return f"{self.kind} {self.remote_id}"
 
+    @property
+    def figures(self) -> str:
+        """Both amounts as a page posts them back, so that nobody settles what he was not shown."""
+        return " ".join("-" if each is None else f"{each.normalize():f}" for each in (self.ours, self.theirs))
+
 
 class BalanceReading(models.Model):
     """What a vendor said an account had left: the last of each UTC hour. Only ever grows by rows."""

@@ -13,6 +13,7 @@ from itertools import pairwise
 
 from django.db.models import F, Q, QuerySet, Sum
 from django.db.models.functions import Coalesce
+from django.utils.dateparse import parse_datetime
 
 from generations import ledger
 from generations.models import (
@@ -69,7 +70,28 @@ def _rows(keys: Sequence[ProviderKey], after: datetime, until: datetime) -> Quer
     """What moves a balance: spending, and what was bought."""
     unit = keys[0].translator.unit
     kinds = (*ledger.SPENT, EntryKind.TOP_UP)
-    return UsageEntry.objects.filter(key__in=list(keys), unit=unit, kind__in=kinds, at__gt=after, at__lte=until)
+    found = UsageEntry.objects.filter(key__in=list(keys), unit=unit, kind__in=kinds, at__gt=after, at__lte=until)
+    return found.exclude(pk__in=_of_earlier_gaps(keys, after))
+
+
+def _of_earlier_gaps(keys: Sequence[ProviderKey], before: datetime) -> list[int]:
+    """Rows that settled a gap which had ended by then: booked later, they are no part of what moved since."""
+    settled = Difference.objects.filter(key__in=list(keys), kind=DifferenceKind.BALANCE, entry__at__gt=before)
+    return [row.entry_id for row in settled if row.entry_id and (end := _end_of(row)) and end <= before]
+
+
+def _end_of(gap: Difference) -> datetime | None:
+    """The last reading that was judged of it."""
+    return parse_datetime(str(gap.facts.get("at") or "")) or gap.closed_at
+
+
+def booked_now(gap: Difference) -> Decimal:
+    """What the books have of its span by now."""
+    begin, end = parse_datetime(str(gap.facts.get("from") or "")), _end_of(gap)
+    if begin is None or end is None:
+        return gap.ours or Decimal(0)
+    rows = _rows([gap.key], begin, end).order_by().values_list("kind").annotate(sum=Sum("amount"))
+    return sum((-amount if kind == EntryKind.TOP_UP else amount for kind, amount in rows), Decimal(0))
 
 
 def compare(run: Reconciliation) -> int:
@@ -99,8 +121,8 @@ def _begins(run: Reconciliation) -> datetime:
     still_open = of_balance.filter(state=DifferenceState.OPEN).first()
     if still_open and (told := still_open.facts.get("from")):
         return datetime.fromisoformat(told)
-    settled = of_balance.filter(state__in=DECIDED, closed_at__isnull=False).order_by("-closed_at").first()
-    return max(run.from_at, settled.closed_at) if settled and settled.closed_at else run.from_at
+    ends = [end for gap in of_balance.filter(state__in=DECIDED) if (end := _end_of(gap))]
+    return max([run.from_at, *ends])
 
 
 def _neighbours(key: ProviderKey) -> list[ProviderKey]:

@@ -59,7 +59,7 @@ def write(run: Reconciliation, found: Sequence[Found], compared: Iterable[str]) 
         name = (row.key_id, row.kind, row.remote_id)
         if row.state == DifferenceState.OPEN:
             open_now[name] = row
-        else:
+        elif row.kind != DifferenceKind.BALANCE:  # the next gap is another one, though it be as wide
             decided.add((name, row.ours, row.theirs))
     fresh: list[Difference] = []
     again: list[Difference] = []

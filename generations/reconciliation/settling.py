@@ -6,7 +6,7 @@ from django.db import transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from generations import ledger, lifecycle
+from generations import ledger, lifecycle, totals
 from generations.ledger import Stranger
 from generations.models import (
     Difference,
@@ -19,14 +19,18 @@ from generations.models import (
     UsageEntry,
     User,
 )
+from generations.providers.base import FINAL
+from generations.reconciliation import balance
+from generations.reconciliation.compare import booked_externals
 from generations.reconciliation.verdicts import RUNNING
 
 CHUNK = 500
+ENDED = tuple(state.value for state in FINAL)
 BOOK, RELEASE, ASK, KEEP, TOP_UP = "book", "release", "ask", "keep", "top-up"
 
 
 class Cannot(Exception):
-    """This cannot be done about that difference, as it stands now."""
+    """This cannot be done about that difference, as it stands now; for some reasons the pages have a sentence."""
 
 
 def ways(difference: Difference) -> list[str]:
@@ -38,7 +42,8 @@ def ways(difference: Difference) -> list[str]:
         case DifferenceKind.AMOUNT:
             return [BOOK, KEEP] if told else [KEEP]
         case DifferenceKind.THEIRS:
-            return [BOOK] if told else []
+            # What ended without a word about its price will never have one.
+            return [BOOK] if told else [KEEP] * (difference.facts.get("state") in ENDED)
         case DifferenceKind.OURS:
             return [RELEASE, ASK]
         case DifferenceKind.STATE:
@@ -48,11 +53,12 @@ def ways(difference: Difference) -> list[str]:
     return []
 
 
-def settle(difference: Difference, how: str, actor: User, reason: str = "") -> UsageEntry | None:
+def settle(difference: Difference, how: str, actor: User, reason: str = "", shown: str = "") -> UsageEntry | None:
     """Settle it by a row of the ledger, which is returned; None where none is needed, or it is settled already.
 
-    Raises Cannot, and changes nothing.
+    ``shown``: the ``figures`` that the person saw. Raises Cannot, and changes nothing.
     """
+    reason = reason.strip()
     with transaction.atomic():
         row = (
             Difference.objects.select_for_update(of=("self",))
@@ -61,8 +67,7 @@ def settle(difference: Difference, how: str, actor: User, reason: str = "") -> U
         )
         if row.state != DifferenceState.OPEN:
             return None
-        if how not in ways(row):
-            raise Cannot(how)
+        _check(row, how, reason, shown)
         if how == ASK:
             _ask(row, actor)
             return None
@@ -70,13 +75,24 @@ def settle(difference: Difference, how: str, actor: User, reason: str = "") -> U
         mine = Difference.objects.filter(pk=row.pk, state=DifferenceState.OPEN)
         if not mine.update(state=DifferenceState.SETTLED, closed_at=timezone.now(), closed_by=actor):
             return None
-        entry = None if how == KEEP else _book(row, actor, reason.strip() or f"reconciliation {row.run_id}")
-        Difference.objects.filter(pk=row.pk).update(entry=entry)
+        entry = None if how == KEEP else _book(row, how, actor, reason or f"reconciliation {row.run_id}")
+        facts = row.facts | {"reason": reason} if reason else row.facts
+        Difference.objects.filter(pk=row.pk).update(entry=entry, facts=facts)
         return entry
 
 
-def _book(row: Difference, actor: User, reason: str) -> UsageEntry | None:
-    ours, theirs = row.ours or Decimal(0), row.theirs or Decimal(0)
+def _check(row: Difference, how: str, reason: str, shown: str) -> None:
+    if shown and shown != row.figures:
+        raise Cannot("changed")
+    if how not in ways(row):
+        raise Cannot(how)
+    if how == KEEP and row.kind == DifferenceKind.THEIRS and not reason:
+        raise Cannot("reason")
+
+
+def _book(row: Difference, how: str, actor: User, reason: str) -> UsageEntry | None:
+    """Bring the books to the vendor's word, from what they say now: rows may have come since the run."""
+    theirs = row.theirs or Decimal(0)
     match row.kind:
         case DifferenceKind.THEIRS:
             told = _stranger(row)
@@ -84,10 +100,24 @@ def _book(row: Difference, actor: User, reason: str) -> UsageEntry | None:
         case DifferenceKind.OURS if row.task:
             return _free(row.task, actor, reason)
         case DifferenceKind.AMOUNT if row.task:
-            return lifecycle.correct_charge(row.task, theirs, reason, actor=actor)
-        case DifferenceKind.BALANCE if _grew(row):
-            return ledger.top_up(row.key, ours - theirs, reason, actor)
-    return ledger.adjust(row.key, theirs - ours, reason, actor, reference=row.remote_id)
+            return _correct(row.task, theirs, reason, EntrySource.VENDOR, actor)
+        case DifferenceKind.BALANCE:
+            missing = theirs - balance.booked_now(row)
+            if missing and (missing < 0) != (how == TOP_UP):
+                raise Cannot("changed")
+            if missing < 0:
+                return ledger.top_up(row.key, -missing, reason, actor)
+        case _:
+            missing = theirs - booked_externals(row.key, [row.remote_id]).get(row.remote_id, Decimal(0))
+    return ledger.adjust(row.key, missing, reason, actor, reference=row.remote_id) if missing else None
+
+
+def _correct(task: Task, amount: Decimal, reason: str, source: EntrySource, actor: User) -> UsageEntry | None:
+    """A task that is open will be settled by itself, and then by another amount perhaps."""
+    entry = lifecycle.correct_charge(task, amount, reason, source=source, actor=actor)
+    if entry is None and not Task.objects.filter(pk=task.pk, state__in=totals.ENDED).exists():
+        raise Cannot("under way")
+    return entry
 
 
 def _grew(row: Difference) -> bool:
@@ -100,8 +130,8 @@ def _free(task: Task, actor: User, reason: str) -> UsageEntry | None:
     if task.state in RUNNING:
         lifecycle.give_up(task, actor)
     elif task.state == TaskState.ARCHIVING:
-        raise Cannot("archiving")
-    return lifecycle.correct_charge(task, Decimal(0), reason, source=EntrySource.ADMIN, actor=actor)
+        raise Cannot("under way")
+    return _correct(task, Decimal(0), reason, EntrySource.ADMIN, actor)
 
 
 def _ask(row: Difference, actor: User) -> None:

@@ -21,6 +21,12 @@ _WHY: dict[str, Text] = {
     "refused": gettext_lazy("The vendor refused the key."),
     "broke": gettext_lazy("The comparison broke off. The log says where."),
 }
+CANNOT: dict[str, Text] = {
+    "": gettext_lazy("Nothing was changed: that cannot be done about it now."),
+    "changed": gettext_lazy("Nothing was changed: the amounts are others by now. Look at them again."),
+    "under way": gettext_lazy("Nothing was changed: the clip has not ended, and is booked by itself when it has."),
+    "reason": gettext_lazy("Nothing was changed: say why it is left as it is."),
+}
 KINDS: dict[str, Text] = {
     DifferenceKind.AMOUNT: gettext_lazy("Amount differs"),
     DifferenceKind.STATE: gettext_lazy("State differs"),

@@ -31,6 +31,7 @@ WAYS: dict[tuple[str, str], Any] = {
     ("amount", "book"): gettext_lazy("Book the vendor's amount"),
     ("amount", "keep"): gettext_lazy("Leave our amount"),
     ("theirs", "book"): gettext_lazy("Book as external"),
+    ("theirs", "keep"): gettext_lazy("Leave it as it is"),
     ("theirs", "adopt"): gettext_lazy("Take into the library"),
     ("ours", "release"): gettext_lazy("It cost nothing: release it"),
     ("ours", "ask"): gettext_lazy("Ask the vendor again"),
@@ -89,6 +90,7 @@ def _run_context(run: Reconciliation, number: str | None) -> dict[str, Any]:
     page = Paginator(found.order_by(F("closed_at").asc(nulls_first=True), "pk"), PAGE).get_page(number)
     for each in page.object_list:
         each.ways = _offered(each)  # type: ignore[attr-defined]
+        each.wants_reason = each.kind == "balance" or (each.kind == "theirs" and "keep" in ways(each))  # type: ignore[attr-defined]
         each.is_adopted_now = is_under_way(each)  # type: ignore[attr-defined]
         each.sentence = wording.sentence(each)  # type: ignore[attr-defined]
         each.word = wording.KINDS[each.kind]  # type: ignore[attr-defined]
@@ -158,9 +160,9 @@ def reconciliation_settle(request: HtmxHttpRequest, pk: int) -> HttpResponse:
         _adopt(request, difference, told["owner"] or request.user)
         return redirect("reconciliation-run", pk=pk)
     try:
-        entry = reconciling.settle(difference, told["how"], request.user, told["reason"])
-    except reconciling.Cannot:
-        messages.warning(request, _("Nothing was changed: that cannot be done about it now."))
+        entry = reconciling.settle(difference, told["how"], request.user, told["reason"], told["shown"])
+    except reconciling.Cannot as why:
+        messages.warning(request, str(wording.CANNOT.get(str(why), wording.CANNOT[""])))
     else:
         messages.success(request, _said(difference, told["how"], entry is not None))
     return redirect("reconciliation-run", pk=pk)
@@ -178,7 +180,7 @@ def _said(difference: Difference, how: str, booked: bool) -> str:
 
 def _adopt(request: HtmxHttpRequest, difference: Difference, owner: User) -> None:
     if not can_be_adopted(difference):
-        messages.warning(request, _("Nothing was changed: that cannot be done about it now."))
+        messages.warning(request, str(wording.CANNOT[""]))
         return
     reconciling.ask_to_adopt(difference, owner, request.user)
     told = {"name": owner.display_name}

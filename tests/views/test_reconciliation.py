@@ -280,6 +280,21 @@ def test_a_button_does_what_it_may(desk: Client, run: Reconciliation, kind: str,
     assert (difference.state == "settled") == bool(kinds or (how == "keep" and kind == "balance"))
 
 
+def test_why_nothing_was_changed_is_said(desk: Client, run: Reconciliation) -> None:
+    difference = differ(run, "amount", ours=10, theirs=50)
+    assert 'name="shown" value="10 50"' in read(desk, run)
+    Difference.objects.update(theirs=60)
+    press(desk, difference, "book", shown="10 50")
+    assert "the amounts are others by now" in read(desk, run)
+    assert not UsageEntry.objects.exists()
+    stranger = differ(run, "theirs", "42", facts={"state": "failed"})
+    assert f'id="reason-{stranger.pk}"' in read(desk, run)
+    press(desk, stranger, "keep")
+    assert "say why it is left as it is" in read(desk, run)
+    press(desk, stranger, "keep", reason="failed, and not on the bill")
+    assert "failed, and not on the bill" in read(desk, run)
+
+
 def test_a_difference_of_another_run_is_not_found(desk: Client, run: Reconciliation) -> None:
     difference = differ(run, "theirs", theirs=50)
     other = Reconciliation.objects.create(key=run.key, from_at=run.from_at, to_at=run.to_at)

@@ -27,7 +27,7 @@ from generations.models import (
     User,
 )
 from generations.providers.base import Answer, Call, Money, Receipt, RemoteState, Snapshot, Unit
-from generations.reconciliation import listing
+from generations.reconciliation import balance, listing
 from tests.factories import make_key, make_task
 
 pytestmark = pytest.mark.django_db
@@ -721,6 +721,34 @@ def test_a_run_that_died_is_done_again(alice: User, vidu: ProviderKey, monkeypat
     assert reconciliation.run(run.pk)
     run.refresh_from_db()
     assert (run.state, run.listed, run.found, Difference.objects.count()) == ("complete", 2, 1, 1)
+
+
+@respx.mock
+def test_strangers_that_a_run_found_before_it_died_are_told(vidu: ProviderKey, monkeypatch: pytest.MonkeyPatch) -> None:
+    def die(run: Reconciliation) -> int:
+        raise SystemExit
+
+    listed(page(row("1"), row("2")))
+    run = reconciliation.request(vidu, NOW() - timedelta(days=1), NOW())
+    with monkeypatch.context() as patched:
+        patched.setattr(balance, "compare", die)
+        with pytest.raises(SystemExit):
+            reconciliation.run(run.pk)
+    assert not Alert.objects.exists()
+    assert reconciliation.run(run.pk)
+    assert Alert.objects.get(kind="external-use").facts["number"] == 2
+
+
+@respx.mock
+def test_a_run_whose_balance_cannot_be_compared_has_failed(vidu: ProviderKey, monkeypatch: pytest.MonkeyPatch) -> None:
+    def stumble(run: Reconciliation) -> int:
+        raise ValueError("odd")
+
+    listed(page(row("1")))
+    monkeypatch.setattr(balance, "compare", stumble)
+    run = reconcile(vidu)
+    assert (run.state, run.error, run.is_explained, run.found) == ("failed", "broke", False, 1)
+    assert run.ended_at is not None
 
 
 @respx.mock

@@ -108,15 +108,32 @@ def _lease(key: ProviderKey) -> str:
 
 
 def _begin(run: Reconciliation) -> None:
-    run.state, run.started_at, run.lists = RunState.RUNNING, timezone.now(), run.key.translator.can_list
+    # A run that was cut off began where it began: what it found then is as new as what it finds now.
+    run.started_at = run.started_at or timezone.now()
+    run.state, run.lists = RunState.RUNNING, run.key.translator.can_list
     run.save(update_fields=["state", "started_at", "lists"])
 
 
 def _carry_out(run: Reconciliation, keep: asking.Keep) -> None:
     comparison = Comparison(run)
+    try:
+        state, error = _compare(comparison, keep)
+        keep()
+        comparison.counts["found"] += balance.compare(run)
+        _end(comparison, state, error)
+    except _LostLease:
+        raise
+    except Exception:
+        log.exception("reconciliation %s", run.pk)
+        _end(comparison, RunState.FAILED, "broke")
+    _tell(run)
+
+
+def _compare(comparison: Comparison, keep: asking.Keep) -> tuple[RunState, str]:
+    """The tasks; returns whether they were read to the end, and what was in the way."""
     state, error = RunState.COMPLETE, ""
     try:
-        if run.lists:
+        if comparison.run.lists:
             _read_list(comparison, keep)
         else:
             asking.ask_each(comparison, keep)
@@ -124,16 +141,9 @@ def _carry_out(run: Reconciliation, keep: asking.Keep) -> None:
         state, error = RunState.INCOMPLETE, f"{why.why}: {why.told}" if why.told else why.why
     except ProviderError as refused:
         state, error = RunState.FAILED, f"refused: {redactor.redact(refused.failure.text or refused.failure.code)}"
-    except _LostLease:
-        raise
-    except Exception:
-        log.exception("reconciliation %s", run.pk)
-        state, error = RunState.FAILED, "broke"
     if state == RunState.COMPLETE and comparison.counts["unread"]:
         state, error = RunState.INCOMPLETE, "unread"
-    keep()
-    comparison.counts["found"] += balance.compare(run)
-    _end(comparison, state, error)
+    return state, error
 
 
 def _read_list(comparison: Comparison, keep: asking.Keep) -> None:
@@ -165,7 +175,6 @@ def _end(comparison: Comparison, state: RunState, error: str) -> None:
     )
     run.refresh_from_db()
     log.info("reconciliation %s of %s: %s %s %s", run.pk, run.key.label, state, error, counts)
-    _tell(run)
 
 
 def _tell(run: Reconciliation) -> None:

@@ -28,7 +28,7 @@ from generations.models import (
     User,
 )
 from generations.providers.base import Money, Unit
-from generations.reconciliation import asking, balance, listing
+from generations.reconciliation import asking, balance, listing, wording
 from tests.factories import make_key, make_task
 
 pytestmark = pytest.mark.django_db
@@ -128,6 +128,18 @@ def test_what_is_known_no_more_is_counted(alice: User, uniall: ProviderKey) -> N
     fails("old", missing())
     run = reconcile(uniall)
     assert (run.forgotten, run.is_explained) == (1, True)
+
+
+@respx.mock
+def test_what_a_vendor_forgot_is_not_explained_to_the_last_amount(alice: User, uniall: ProviderKey) -> None:
+    for remote_id in ("a", "b"):
+        paid(alice, uniall, remote_id, then=NOW() - timedelta(days=3))
+        fails(remote_id, missing())
+    run = reconcile(uniall)
+    assert (run.forgotten, run.is_explained) == (2, True)
+    said, tone = wording.verdict(run)
+    assert "what was booked for 2 clips cannot be checked any more" in said
+    assert ("last amount" in said, tone) == (False, "ok")
 
 
 @respx.mock
@@ -288,6 +300,29 @@ def test_a_gap_is_not_forgotten_when_its_week_is_over(key: ProviderKey) -> None:
     reading(key, START + 6 * HOUR, 700)
     balance.compare(later)
     assert (Difference.objects.get().state, Difference.objects.get().run) == ("open", later)
+
+
+def test_a_run_that_saw_a_gap_stays_unexplained_while_later_runs_find_it_again(key: ProviderKey) -> None:
+    """Found again it ends at a later reading, behind the window of the first run."""
+    reading(key, START, 1000)
+    reading(key, START + HOUR, 700)
+    first = compare_balance(key, START + 90 * timedelta(minutes=1))
+    Reconciliation.objects.filter(pk=first.pk).update(state="complete", found=1, ended_at=NOW())
+    reading(key, START + 2 * HOUR, 700)
+    later = compare_balance(key)
+    assert Difference.objects.get().run == later
+    first.refresh_from_db()
+    assert not first.is_explained
+    assert wording.verdict(first) == ("1 difference is open.", "warn")
+    Difference.objects.update(kind="theirs")
+    assert not first.is_explained, "not even where nobody can say that it is the same"
+    assert "may be open still" in wording.verdict(first)[0]
+    shown = Reconciliation.objects.with_open().get(pk=first.pk)
+    assert shown.still_open == 1  # type: ignore[attr-defined]
+    Difference.objects.update(state="settled")
+    assert first.is_explained
+    shown = Reconciliation.objects.with_open().get(pk=first.pk)
+    assert shown.still_open == 0  # type: ignore[attr-defined]
 
 
 def test_a_gap_that_strangers_explain_is_gone(key: ProviderKey) -> None:

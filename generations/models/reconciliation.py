@@ -2,8 +2,8 @@
 
 from django.conf import settings
 from django.db import models
-from django.db.models import Count, OuterRef, Q, Subquery
-from django.db.models.functions import Coalesce
+from django.db.models import Case, Count, Exists, OuterRef, Q, Subquery, When
+from django.db.models.functions import Coalesce, Greatest
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
@@ -20,14 +20,23 @@ class RunState(models.TextChoices):
     FAILED = "failed", _("Failed")
 
 
+# A gap of the balance moves on with every reading, and some rows of a vendor's have no time.
+_AT_NO_TIME = Q(kind="balance") | Q(happened_at=None)
+
+
 class ReconciliationQuerySet(models.QuerySet["Reconciliation"]):
     def with_open(self) -> "ReconciliationQuerySet":
-        """Each with ``still_open``, how many of the differences that it saw are open; in one query."""
-        again = Q(key=OuterRef("key"), run__gt=OuterRef("pk"), found_at__lte=OuterRef("ended_at"))
-        inside = Q(happened_at__gte=OuterRef("from_at"), happened_at__lte=OuterRef("to_at"))
-        seen = Difference.objects.filter(Q(run=OuterRef("pk")) | again & inside, state=DifferenceState.OPEN)
-        number = seen.order_by().values("state").annotate(number=Count("pk")).values("number")
-        return self.annotate(still_open=Coalesce(Subquery(number), 0))
+        """Each with ``still_open``, how many of the differences that it saw are open; in one query.
+
+        At least one where it saw some and nobody can say that they are settled.
+        """
+        until = Q(key=OuterRef("key"), found_at__lte=OuterRef("ended_at"))
+        inside = Q(happened_at__gte=OuterRef("from_at"), happened_at__lte=OuterRef("to_at")) | _AT_NO_TIME
+        still_open = Difference.objects.filter(state=DifferenceState.OPEN).order_by()
+        seen = still_open.filter(Q(run=OuterRef("pk")) | until & inside & Q(run__gt=OuterRef("pk")))
+        number = seen.values("state").annotate(number=Count("pk")).values("number")
+        unsure = Case(When(Q(found__gt=0) & Exists(still_open.filter(until)), then=1), default=0)
+        return self.annotate(still_open=Greatest(Coalesce(Subquery(number), 0), unsure))
 
 
 class Reconciliation(models.Model):
@@ -69,13 +78,22 @@ class Reconciliation(models.Model):
     def seen(self) -> "models.QuerySet[Difference]":
         """What this run saw, also what a later one found again and stands with that one now."""
         again = Q(key=self.key_id, run__gt=self.pk, found_at__lte=self.ended_at or timezone.now())
-        return Difference.objects.filter(Q(run=self) | again & Q(happened_at__range=(self.from_at, self.to_at)))
+        inside = Q(happened_at__range=(self.from_at, self.to_at)) | _AT_NO_TIME
+        return Difference.objects.filter(Q(run=self) | again & inside)
 
     @property
     def is_explained(self) -> bool:
-        """Read whole, and nothing left that the two books see differently."""
-        whole = self.state == RunState.COMPLETE and not self.lost
-        return whole and not self.seen.filter(state=DifferenceState.OPEN).exists()
+        """Read whole, and nothing left that the two books see differently.
+
+        A difference stands with the last run that saw it. So one that saw some waits for all that its key had then.
+        """
+        if self.state != RunState.COMPLETE or self.lost:
+            return False
+        still_open = Difference.objects.filter(state=DifferenceState.OPEN)
+        until = Q(key=self.key_id, found_at__lte=self.ended_at or timezone.now())
+        return not self.seen.filter(state=DifferenceState.OPEN).exists() and not (
+            self.found and still_open.filter(until).exists()
+        )
 
 
 class DifferenceKind(models.TextChoices):

@@ -51,6 +51,15 @@ def verdict(run: Reconciliation) -> tuple[str, str]:
             return _("It failed, so nothing is known. %(why)s") % {"why": why(run)}, "bad"
         case RunState.INCOMPLETE:
             return _("Not read to the end, so nothing may be called explained. %(why)s") % {"why": why(run)}, "warn"
+    if run.is_explained and run.forgotten:
+        said = ngettext(
+            "Both books say the same, as far as the vendor remembers: what was booked for %(count)d clip"
+            " cannot be checked any more.",
+            "Both books say the same, as far as the vendor remembers: what was booked for %(count)d clips"
+            " cannot be checked any more.",
+            run.forgotten,
+        )
+        return said % {"count": run.forgotten}, "ok"
     if run.is_explained and run.unconfirmed:
         return _("Both books say the same, as far as the vendor tells what its clips cost."), "ok"
     if run.is_explained:
@@ -93,7 +102,7 @@ def still_open(run: Reconciliation) -> str:
             run.lost,
         )
         parts.append(said % {"count": run.lost})
-    return " ".join(parts)
+    return " ".join(parts) or _("Some of what it found may be open still: a later comparison has found it again.")
 
 
 def notes(run: Reconciliation) -> list[str]:

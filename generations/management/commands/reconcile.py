@@ -32,6 +32,8 @@ class Command(BaseCommand):
         explained = sum(run.is_explained for run in runs)
         unsaid = sum(run.unconfirmed for run in runs)
         rest = f"; {unsaid} charges are not confirmed by their vendors" if unsaid else ""
+        if gone := sum(run.forgotten for run in runs):
+            rest += f"; {gone} clips are not known to their vendors any more and cannot be checked"
         self.stdout.write(f"{explained} of {len(runs)} keys explained to the last amount{rest}")
         if explained < len(runs):
             sys.exit(1)

@@ -172,4 +172,5 @@ def _accept(run: Reconciliation, pks: list[int], actor: User) -> list[Decimal]:
     for row in rows:
         row.state, row.closed_at, row.closed_by, row.entry = DifferenceState.SETTLED, now, actor, entries[row.remote_id]
     Difference.objects.bulk_update(rows, ["state", "closed_at", "closed_by", "entry"], batch_size=100)
-    return [entries[row.remote_id].amount for row in rows]
+    # What stands on another key of the account already was not booked by this press.
+    return [entry.amount for row in rows if (entry := entries[row.remote_id]).key_id == run.key_id]

@@ -46,7 +46,8 @@ browser:
 
 test: export PROPERTY_EXAMPLES = 100
 test: $(VENV)/.test-installed browser lint quick
-	@$(PY) -m pytest -m "browser or route"
+	@$(PY) -m pytest -m browser
+	@$(PY) -m pytest -n 2 --dist loadfile -m "route and not browser"
 	@$(PY) -m pytest -m chaos_short
 	@$(MAKE) -s postgresql
 
@@ -55,7 +56,8 @@ postgresql: $(VENV)/.test-installed
 	@tests/postgresql/ensure_postgresql.sh
 	@$(PY) -m tests.postgresql pytest -n 2 tests/test_totals.py tests/test_budgets.py tests/test_alerts.py tests/test_lifecycle.py \
 		tests/test_answers.py tests/test_dispatch.py tests/test_saving.py tests/test_rounds.py \
-		tests/views
+		tests/test_reports.py tests/test_exports.py tests/test_reconciliation.py tests/test_reconciliation_asking.py tests/views/test_usage.py \
+		tests/views/test_reconciliation.py tests/views/test_live.py tests/views/test_decisions.py
 
 # Two hundred tasks over five vendors while everything dies that can: many minutes. As root it fills a real small disk.
 chaos: $(VENV)/.test-installed

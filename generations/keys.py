@@ -185,7 +185,9 @@ def _label_of_the_past(label: str) -> str:
 
 def _inherit_money(old: ProviderKey, new: ProviderKey) -> None:
     """Budgets go over: they count what the old key spends to its end too. Rates are copied, for its rows need them."""
-    Budget.objects.filter(key=old).update(key=new)
+    for budget in Budget.objects.filter(key=old):
+        budget.key = new
+        budget.save(update_fields=["key"])
     for row in Rate.objects.filter(key=old):
         row.pk, row.key = None, new
         row._state.adding = True

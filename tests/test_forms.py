@@ -628,7 +628,7 @@ def test_a_form_costs_few_queries(
 ) -> None:
     with django_assert_max_num_queries(3):
         assert GenerateForm(user=alice).params.offer
-    with django_assert_max_num_queries(7):
+    with django_assert_max_num_queries(8):
         form = accepted(alice, order(REFERENCES, pictures[:7]))
         assert form.params.offer
         assert form.slots

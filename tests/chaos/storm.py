@@ -47,9 +47,10 @@ class Size:
     patience: float
     hang_s: float
     must_happen: tuple[str, ...] = ("create",)
+    may_miss: int = 0  # of those kinds: so few creates as the short form has do not meet each of them every time
 
 
-SHORT = Size(40, 55, 8, 1, 1, 1, 150, 4)
+SHORT = Size(40, 55, 8, 1, 1, 1, 150, 4, may_miss=3)
 FULL = Size(200, 420, 40, 6, 2, 3, 900, 12, tuple(FAULTS))
 
 

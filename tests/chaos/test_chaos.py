@@ -46,7 +46,8 @@ def through(size: Size, seed: int, folder: Path, capsys: pytest.CaptureFixture[s
         )
         assert house.said(FULL_DISK), "the disk was full, and no copy noticed"
         done = house.faults_done()
-        assert not {f"{area}.{kind}" for area in size.must_happen for kind in FAULTS[area]} - set(done), done
+        missed = {f"{area}.{kind}" for area in size.must_happen for kind in FAULTS[area]} - set(done)
+        assert len(missed) <= size.may_miss, (missed, done)
     finally:
         house.remember(folder)
         house.close()

@@ -5,7 +5,7 @@ from generations.models.catalogue import CatalogueEntry, EntryAction, PriceList,
 from generations.models.engine import CallbackNotice, Pace, VendorRequest
 from generations.models.keys import KeyProblem, KeyState, ProviderKey, RequestCount
 from generations.models.ledger import EntryKind, EntrySource, UsageEntry
-from generations.models.people import Role, Theme, User
+from generations.models.people import Invitation, Role, Theme, User
 from generations.models.prompts import Asset, AssetKind, Prompt, Visibility
 from generations.models.reconciliation import (
     BalanceReading,
@@ -15,8 +15,8 @@ from generations.models.reconciliation import (
     Reconciliation,
     RunState,
 )
-from generations.models.sharing import Audience, ShareLink
-from generations.models.system import Lease
+from generations.models.sharing import Audience, ShareLink, ShareVisit
+from generations.models.system import AllowedHost, HouseRules, Lease
 from generations.models.tasks import (
     FORGOTTEN_AFTER,
     FORGOTTEN_AFTER_ERRORS,
@@ -37,6 +37,7 @@ __all__ = [
     "FORGOTTEN_AFTER_ERRORS",
     "Alert",
     "AlertKind",
+    "AllowedHost",
     "Asset",
     "AssetKind",
     "Attempt",
@@ -58,6 +59,8 @@ __all__ = [
     "EntrySource",
     "Export",
     "Grain",
+    "HouseRules",
+    "Invitation",
     "KeyProblem",
     "KeyState",
     "Lease",
@@ -74,6 +77,7 @@ __all__ = [
     "Role",
     "RunState",
     "ShareLink",
+    "ShareVisit",
     "Task",
     "TaskEvent",
     "TaskInput",

@@ -53,3 +53,26 @@ class ShareLink(models.Model):
 
     def __str__(self) -> str:
         return self.label or f"…{self.token_end}"
+
+
+class ShareVisit(models.Model):
+    """How often somebody opened a link. People of the house by name; all others are one row without one."""
+
+    link = models.ForeignKey(ShareLink, models.CASCADE, related_name="visits")
+    person = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, null=True, related_name="+")
+    views = models.PositiveIntegerField(default=0)
+    downloads = models.PositiveIntegerField(default=0)
+    first_at = models.DateTimeField(default=timezone.now)
+    last_at = models.DateTimeField(default=timezone.now)
+    asked_at = models.DateTimeField(null=True)  # when this person asked its owner for a new link
+
+    class Meta:
+        constraints = (
+            models.UniqueConstraint(fields=("link", "person"), name="one_visit_row_per_person"),
+            models.UniqueConstraint(
+                fields=("link",), condition=Q(person__isnull=True), name="one_visit_row_of_outsiders"
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.link_id} {self.person_id or 'outside'}"

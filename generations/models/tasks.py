@@ -2,6 +2,7 @@ import uuid
 from datetime import timedelta
 
 from django.conf import settings
+from django.contrib.auth.models import Group
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Coalesce
@@ -86,6 +87,8 @@ class Task(models.Model):
     prompt = models.ForeignKey(Prompt, models.PROTECT, related_name="tasks", null=True)
     remix_of = models.ForeignKey("self", models.SET_NULL, null=True, related_name="remixes")
     visibility = models.CharField(max_length=7, choices=Visibility.choices, default=Visibility.TEAM)
+    # Who is the team: None is everybody who signs in. Kept when a team goes, so that nothing opens up by that.
+    team = models.ForeignKey(Group, models.PROTECT, null=True, blank=True, related_name="tasks", verbose_name=_("team"))
 
     # What was asked for, frozen when Generate was pressed.
     mode = models.CharField(_("mode"), max_length=20, choices=MODE_CHOICES)

@@ -1,25 +1,22 @@
 """Rows of the ledger as CSV or XLSX, for a spreadsheet that must not be able to run any of them.
 
-Both are made of the same cells from the same query. CSV goes out as it is read; XLSX is a zip whose parts must be
-complete, so it is written row by row to a temporary file first. Neither holds the rows in memory.
+Both are made of the same cells from the same query and go out as they are read. Neither holds the rows in memory.
 """
 
 import csv
 import io
 import re
-import tempfile
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, tzinfo
 from decimal import Decimal
-from typing import IO, Any, NamedTuple
+from typing import NamedTuple
 from uuid import UUID
 
-import xlsxwriter
-
-from generations import totals
+from generations import sheets, totals
 from generations.models import Export, User
 from generations.reports import Filters, Rates
 from generations.reports.rows import chunks
+from generations.sheets import Cell
 
 COLUMNS = (
     "time_utc", "time_local", "task_id", "vendor", "vendor_task_id", "key_label", "key_fingerprint", "person", "model",
@@ -32,10 +29,7 @@ BOM = "\ufeff"  # without it Excel takes UTF-8 for the code page of the machine
 FORMULAS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 # Where a spreadsheet splits at these, what follows is a cell of its own.
 SEPARATED = re.compile(r"(?<=[^;\t])([;\t])([=+\-@＝＋－＠])")
-SHEET_ROWS = 1_048_575  # that one sheet holds, less its heading
 CELL_LENGTH = 32_000  # Excel takes 32,767 characters
-PIECE = 64 * 1024
-Cell = str | int | Decimal | None
 
 
 def record(filters: Filters, actor: User, file_format: str) -> Export:
@@ -62,11 +56,7 @@ def as_csv(filters: Filters) -> Iterator[bytes]:
 
 
 def as_xlsx(filters: Filters) -> Iterator[bytes]:
-    with tempfile.TemporaryFile() as file:
-        _write_xlsx(file, _cells(filters))
-        file.seek(0)
-        while piece := file.read(PIECE):
-            yield piece
+    return sheets.workbook("Ledger", COLUMNS, _cells(filters))
 
 
 def safe(text: str) -> str:
@@ -185,32 +175,3 @@ def _csv_cell(cell: Cell) -> str | int:
 def _plain(amount: Decimal) -> str:
     """12.5, never 12.5000 and never 1.25E+1."""
     return f"{amount.normalize():f}"
-
-
-def _write_xlsx(file: IO[bytes], chunks_of_rows: Iterable[list[list[Cell]]]) -> None:
-    options = {"constant_memory": True, "strings_to_formulas": False, "strings_to_urls": False, "in_memory": False}
-    with xlsxwriter.Workbook(file, options) as book:
-        sheet, number = _sheet(book), 0
-        for rows in chunks_of_rows:
-            for row in rows:
-                number += 1
-                if number > SHEET_ROWS:
-                    sheet, number = _sheet(book), 1
-                _write_row(sheet, number, row)
-
-
-def _sheet(book: Any) -> Any:
-    sheet = book.add_worksheet(f"Ledger {len(book.worksheets()) + 1}")
-    sheet.freeze_panes(1, 0)
-    sheet.set_column(0, 2, 26)
-    _write_row(sheet, 0, list(COLUMNS))
-    return sheet
-
-
-def _write_row(sheet: Any, number: int, row: list[Cell]) -> None:
-    for column, cell in enumerate(row):
-        if isinstance(cell, str):
-            if cell:
-                sheet.write_string(number, column, cell)
-        elif cell is not None:
-            sheet.write_number(number, column, cell)

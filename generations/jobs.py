@@ -5,11 +5,13 @@ The names stand in queue rows; a name that was ever released keeps working.
 
 from datetime import timedelta
 
+from django.conf import settings
+
 from generations import alerts, delivery, health, keys, leases, lookup, polling, reconciliation, rounds, saving, totals
 from generations import dispatch as dispatching
 from generations.models import Task
 
-TOTALS_FILLED = "totals-filled"  # a sign in the table of leases: all days were summed once
+TOTALS_FILLED = "totals-filled "  # and the time zone: a sign in the table of leases, all days were summed once
 SCHEDULES = (
     # name, job, minutes
     ("videoforge-poll", "generations.jobs.poll", 1),
@@ -64,12 +66,14 @@ def deliver_alert(alert_id: int) -> None:
 
 
 def check_totals() -> None:
-    """Compare the sums with their rows: all of them the first time, later those of the last weeks."""
-    first = leases.last_beat(TOTALS_FILLED) is None
+    """Compare the sums with their rows: all of them at first and after another time zone, later the last weeks'."""
+    filled = TOTALS_FILLED + settings.TIME_ZONE
+    first = leases.last_beat(filled) is None
     wrong = totals.check(None if first else totals.today() - timedelta(days=40))
     if wrong and not first:
         alerts.sums_repaired(wrong)
-    leases.beat(TOTALS_FILLED)
+    leases.forget(TOTALS_FILLED)
+    leases.beat(filled)
 
 
 def refresh_key(key_id: int) -> None:

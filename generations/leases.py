@@ -32,6 +32,11 @@ def beat(key: str) -> None:
     Lease.objects.update_or_create(key=key, defaults={"beat_at": timezone.now()})
 
 
+def forget(prefix: str) -> None:
+    """Take back signs of life; a lease that somebody holds stays."""
+    Lease.objects.filter(key__startswith=prefix, owner="").delete()
+
+
 def last_beat(key: str) -> datetime | None:
     """The last sign of life of any holder."""
     return Lease.objects.filter(key=key).values_list("beat_at", flat=True).first()

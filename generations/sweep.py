@@ -3,6 +3,7 @@
 import logging
 from datetime import timedelta
 
+from django.conf import settings
 from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
@@ -49,7 +50,7 @@ def now_and_then() -> None:
         pace.learn()
     if leases.seize("prune-evidence", "sweep", PRUNE_EVERY):
         evidence.prune()
-    if leases.seize("check-totals", "sweep", CHECK_EVERY):
+    if leases.seize(f"check-totals {settings.TIME_ZONE}", "sweep", CHECK_EVERY):  # at once after another time zone
         enqueue("check_totals")
     if leases.seize("drained-keys", "sweep", LOOK_AT_KEYS_EVERY):
         keys.retire_drained()

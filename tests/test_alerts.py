@@ -2,7 +2,7 @@
 
 import smtplib
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -172,6 +172,18 @@ class TestSums:
         jobs.check_totals()
         assert kinds() == ["totals-repaired"]
         assert totals.check(repair=False) == []
+
+    def test_after_another_time_zone_all_days_are_summed_anew(
+        self, alice: User, key: ProviderKey, settings: Any
+    ) -> None:
+        old = ledger.external(key, "900", Decimal(50), datetime(2025, 3, 31, 20, tzinfo=UTC), model="viduq2", note="x")
+        jobs.check_totals()
+        for zone, day in (("Asia/Shanghai", date(2025, 4, 1)), ("UTC", date(2025, 3, 31))):
+            settings.TIME_ZONE = zone
+            jobs.check_totals()
+            assert LedgerTotal.objects.get(grain="day", entries__gt=0).starts_on == day == totals.day_of(old.at)
+            assert totals.check(repair=False) == []
+        assert kinds() == []
 
 
 # --- Telling -------------------------------------------------------------------------------------------------

@@ -71,7 +71,8 @@ BELOW: dict[str, set[str]] = {
     },
     "history": {"models", "providers"},
     "reports": {"ledger", "models", "providers", "totals", "words"},
-    "exports": {"models", "reports", "totals"},
+    "exports": {"models", "reports", "sheets", "totals"},
+    "sheets": set(),
     "forms": {
         "assets", "budgets", "choices", "history", "ledger", "lifecycle", "models", "providers", "queries", "stock",
         "totals", "words",

@@ -16,7 +16,7 @@ from django.test.utils import CaptureQueriesContext
 from hypothesis import given
 from hypothesis import strategies as st
 
-from generations import exports, ledger
+from generations import exports, ledger, sheets
 from generations.models import Export, ProviderKey, Rate, UsageEntry, User
 from generations.reports import Filters
 from generations.reports import rows as under
@@ -30,13 +30,13 @@ EVIL = ("=1+1", "+1", "-1+1", "@SUM(A1)", "\t=1", "\r=1", "＝1+1", "＋1", "－
 
 
 @pytest.fixture(autouse=True)
+def _today(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("django.utils.timezone.now", lambda: NOW)
+
+
 def test_what_a_spreadsheet_would_split_off_is_no_formula_either() -> None:
     assert exports.safe("Mei;=1+1") == "Mei;'=1+1"
     assert exports.safe("a;b") == "a;b"
-
-
-def _today(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("django.utils.timezone.now", lambda: NOW)
 
 
 def wanted(user: User, query: str = "") -> Filters:
@@ -173,7 +173,8 @@ def test_a_long_note_is_cut_where_a_cell_ends(admin: User, key: ProviderKey) -> 
 def test_more_rows_than_a_sheet_holds_go_on_another(
     admin: User, key: ProviderKey, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(exports, "SHEET_ROWS", 3)
+    monkeypatch.setattr(sheets, "SHEET_ROWS", 3)
+    monkeypatch.setattr(under.chunks, "__defaults__", (2,))
     for number in range(7):
         book(key, number)
     assert [row["amount"] for row in as_xlsx(admin)] == list(range(7))
@@ -204,10 +205,11 @@ def test_memory_does_not_grow_with_the_rows(admin: User, key: ProviderKey, file_
     assert peak() < 1.3 * few + 200_000
 
 
-def test_the_first_bytes_ask_no_row(admin: User, key: ProviderKey) -> None:
+@pytest.mark.parametrize(("file_format", "begin"), [("csv", b"\xef\xbb\xbftime_utc,"), ("xlsx", b"PK\x03\x04")])
+def test_the_first_bytes_ask_no_row(admin: User, key: ProviderKey, file_format: str, begin: bytes) -> None:
     book(key, 1)
     with CaptureQueriesContext(connection) as queries:
-        assert next(exports.as_csv(wanted(admin))).startswith(b"\xef\xbb\xbftime_utc,")
+        assert next(exports.pieces(wanted(admin), file_format)).startswith(begin)
     assert not [query for query in queries if "usageentry" in query["sql"]]
 
 
@@ -257,3 +259,19 @@ def test_the_rows_of_a_report_are_those_of_its_file(alice: User, admin: User) ->
 def test_what_cannot_be_exported_leaves_no_trace(admin: User, query: str) -> None:
     assert signed_in(admin).get(f"/usage/export/?{query}").status_code == 422
     assert not Export.objects.exists()
+
+
+def test_a_workbook_keeps_texts_that_look_like_something_else(admin: User, key: ProviderKey) -> None:
+    note = "a_x0041_b <&> \r\n ]]> \x01\ufffe 😀"
+    book(key, 1, note=note)
+    (cells,) = as_xlsx(admin)
+    # The library that reads it here leaves the escape as it stands; a spreadsheet takes it back.
+    assert cells["note"] == "a_x005F_x0041_b <&> \r\n ]]>  😀"
+
+
+def test_an_empty_month_is_a_workbook_with_a_heading(admin: User) -> None:
+    assert as_xlsx(admin) == []
+
+
+def test_columns_have_a_spreadsheets_names() -> None:
+    assert [sheets._letters(place) for place in (0, 20, 25, 26, 701, 702)] == ["A", "U", "Z", "AA", "ZZ", "AAA"]

@@ -1,6 +1,7 @@
 """Sums are what their rows say, whatever happened; and the rows are never touched again."""
 
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -332,3 +333,34 @@ def check_books(key: ProviderKey) -> None:
             assert held == 0, (task.state, task.charge)
         if task.state in (TaskState.SUCCEEDED, TaskState.LOST) and task.charge is not None:
             assert ledger.booked(task) == task.charge
+
+
+# --- Many at once --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_check_goes_on_beside_writers(alice: User, admin: User, key: ProviderKey) -> None:
+    """A check that saw a row without its sum, or the other way about, would "repair" what is right."""
+
+    def write(number: int) -> None:
+        try:
+            for _ in range(12):
+                (task,) = press(alice, key, prompt=f"Boat {number}")
+                ledger.adjust(key, Decimal(number), "credit note", admin)
+                lifecycle.cancel(task, alice)
+                ledger.external(key, uuid.uuid4().hex, Decimal(7), timezone.now(), model="viduq2", note="found")
+        finally:
+            connection.close()
+
+    checks = []
+    with ThreadPoolExecutor(3) as writers:
+        written = [writers.submit(write, number) for number in range(1, 4)]
+        while not all(each.done() for each in written):
+            checks.append(totals.check())
+    for each in written:
+        each.result()
+    assert not any(checks), checks
+    assert len(checks) > 1
+    assert totals.check() == []
+    assert LedgerTotal.objects.filter(grain="day", kind="external").aggregate(n=Sum("entries"))["n"] == 36
+    assert TaskTotal.objects.filter(grain="day").aggregate(n=Sum("tasks"))["n"] == 36

@@ -1,9 +1,10 @@
 """What an administrator does about a difference: one decision, one row of the ledger, once."""
 
 from decimal import Decimal
+from typing import NamedTuple
 
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import Count, QuerySet, Sum
 from django.utils import timezone
 
 from generations import ledger, lifecycle, totals
@@ -53,7 +54,9 @@ def ways(difference: Difference) -> list[str]:
     return []
 
 
-def settle(difference: Difference, how: str, actor: User, reason: str = "", shown: str = "") -> UsageEntry | None:
+def settle(
+    difference: Difference, how: str, actor: User, reason: str = "", shown: str | None = None
+) -> UsageEntry | None:
     """Settle it by a row of the ledger, which is returned; None where none is needed, or it is settled already.
 
     ``shown``: the ``figures`` that the person saw. Raises Cannot, and changes nothing.
@@ -81,8 +84,8 @@ def settle(difference: Difference, how: str, actor: User, reason: str = "", show
         return entry
 
 
-def _check(row: Difference, how: str, reason: str, shown: str) -> None:
-    if shown and shown != row.figures:
+def _check(row: Difference, how: str, reason: str, shown: str | None) -> None:
+    if shown is not None and shown != row.figures:
         raise Cannot("changed")
     if how not in ways(row):
         raise Cannot(how)
@@ -155,8 +158,30 @@ def acceptable(run: Reconciliation) -> QuerySet[Difference]:
     return found.exclude(facts__state__in=("queued", "processing")).order_by("pk")
 
 
-def accept_all(run: Reconciliation, actor: User) -> tuple[int, Decimal]:
-    """Book them all, a chunk in a transaction; returns how many that were, and their sum in the key's unit."""
+class Acceptable(NamedTuple):
+    """How many, and their sum in the key's unit."""
+
+    number: int
+    amount: Decimal
+
+    @property
+    def figures(self) -> str:
+        """Both as a page posts them back."""
+        return f"{self.number} {self.amount.normalize():f}"
+
+
+def acceptable_now(run: Reconciliation) -> Acceptable:
+    found = acceptable(run).order_by().aggregate(number=Count("pk"), amount=Sum("theirs"))
+    return Acceptable(found["number"], found["amount"] or Decimal(0))
+
+
+def accept_all(run: Reconciliation, actor: User, shown: str | None = None) -> tuple[int, Decimal]:
+    """Book them all, a chunk in a transaction; returns how many that were, and their sum in the key's unit.
+
+    ``shown``: the ``figures`` that the person saw. Raises Cannot, and books nothing, where they are others by now.
+    """
+    if shown is not None and shown != acceptable_now(run).figures:
+        raise Cannot("changed")
     number, amount = 0, Decimal(0)
     while rows := list(acceptable(run).values_list("pk", flat=True)[:CHUNK]):
         booked = _accept(run, rows, actor)

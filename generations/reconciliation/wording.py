@@ -74,6 +74,10 @@ def short(run: Reconciliation, number: int) -> tuple[str, str]:
             return ngettext("%(count)d open", "%(count)d open", number + run.lost) % {
                 "count": number + run.lost
             }, "warn"
+        case RunState.COMPLETE if not run.is_explained:
+            return _("Found again later"), "warn"
+        case RunState.COMPLETE if run.forgotten or run.unconfirmed:
+            return _("Explained as far as the vendor tells"), "ok"
         case RunState.COMPLETE:
             return _("Explained"), "ok"
         case RunState.INCOMPLETE:

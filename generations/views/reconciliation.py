@@ -1,6 +1,5 @@
 """Our books beside the vendors': runs, what they found, and one button for each difference."""
 
-from decimal import Decimal
 from typing import Any
 
 from django.contrib import messages
@@ -22,7 +21,7 @@ from generations.models import Difference, DifferenceState, ProviderKey, Reconci
 from generations.reconciliation import wording
 from generations.reconciliation.adopting import can_be_adopted, is_under_way
 from generations.reconciliation.balance import Step, steps
-from generations.reconciliation.settling import acceptable, ways
+from generations.reconciliation.settling import acceptable_now, ways
 from generations.views.frame import HtmxHttpRequest
 
 PAGE = 50
@@ -94,7 +93,6 @@ def _run_context(run: Reconciliation, number: str | None) -> dict[str, Any]:
         each.is_adopted_now = is_under_way(each)  # type: ignore[attr-defined]
         each.sentence = wording.sentence(each)  # type: ignore[attr-defined]
         each.word = wording.KINDS[each.kind]  # type: ignore[attr-defined]
-    all_open = acceptable(run).aggregate(number=Count("pk"), sum=Sum("theirs"))
     return {
         "run": run,
         "is_over": is_over,
@@ -103,8 +101,7 @@ def _run_context(run: Reconciliation, number: str | None) -> dict[str, Any]:
         "notes": wording.notes(run),
         "kinds": list(_kinds(run)),
         "page": page,
-        "acceptable": all_open["number"],
-        "acceptable_sum": all_open["sum"] or Decimal(0),
+        "acceptable": acceptable_now(run),
         "unit": run.key.translator.unit,
         "steps": _steps(run) if is_over else [],  # they are summed row by row, and the page asks every two seconds
         "unconfirmed": _unconfirmed(run)[:PAGE],
@@ -193,7 +190,11 @@ def reconciliation_accept(request: HtmxHttpRequest, pk: int) -> HttpResponse:
     """Everything that was made elsewhere, in one press."""
     _for_staff(request, acts=True)
     run = get_object_or_404(Reconciliation.objects.select_related("key"), pk=pk)
-    number, amount = reconciling.accept_all(run, request.user)
+    try:
+        number, amount = reconciling.accept_all(run, request.user, request.POST.get("shown", ""))
+    except reconciling.Cannot as why:
+        messages.warning(request, str(wording.CANNOT[str(why)]))
+        return redirect("reconciliation-run", pk=pk)
     told = {"count": number, "amount": wording.money(amount, run.key.translator.unit)}
     messages.success(request, _("Booked as external: %(count)d clips, %(amount)s.") % told)
     return redirect("reconciliation-run", pk=pk)

@@ -1,6 +1,7 @@
 """A house in a hurry whose vendors' books can be looked into, shopped in with another client, and tampered with."""
 
 import json
+import re
 import subprocess
 import sys
 from decimal import Decimal
@@ -89,6 +90,12 @@ class BooksHouse(House):
     def post(self, path: str, fields: dict[str, str]) -> httpx.Response:
         token = self.http.cookies.get("csrftoken") or ""
         return self.http.post(path, data=fields, headers={"X-CSRFToken": token, "Referer": self.url})
+
+    def shown(self, path: str, form: str) -> str:
+        """The figures that this form of a page shows and posts back."""
+        found = re.search(rf'id="{form}".*?name="shown" value="([^"]*)"', self.http.get(path).text, re.DOTALL)
+        assert found, f"no form {form}"
+        return found[1]
 
     # -- our books
 

@@ -99,7 +99,8 @@ def test_every_credit_is_explained_or_named(house: BooksHouse, capsys: pytest.Ca
 
     # They are accepted, and everything is explained: our books are the vendors' to the last credit.
     (run,) = house.rows("SELECT max(run_id) FROM generations_difference WHERE kind = 'theirs'")[0]
-    assert house.post(f"/reconciliation/{run}/accept/", {}).status_code == 302
+    shown = house.shown(f"/reconciliation/{run}/", "accept")
+    assert house.post(f"/reconciliation/{run}/accept/", {"shown": shown}).status_code == 302
     second = house.reconcile()
     assert second.returncode == 0, second.stdout + second.stderr
     sums = {vendor: (house.booked(vendor), house.charged(vendor)) for vendor in VENDORS}
@@ -120,7 +121,8 @@ def test_every_credit_is_explained_or_named(house: BooksHouse, capsys: pytest.Ca
     # The vendor's word is booked, and that is explained too.
     for remote_id in changed.values():
         number, run = house.rows(DIFFERENCE, remote_id)[0]
-        fields = {"difference": str(number), "how": "book"}
+        shown = house.shown(f"/reconciliation/{run}/", f"settle-{number}")
+        fields = {"difference": str(number), "how": "book", "shown": shown}
         assert house.post(f"/reconciliation/{run}/settle/", fields).status_code == 302
     assert house.reconcile().returncode == 0
     assert house.booked("vidu") == house.charged("vidu")

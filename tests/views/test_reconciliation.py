@@ -81,7 +81,8 @@ def read(client: Client, run: Reconciliation | None = None, status: int = 200) -
 
 
 def press(client: Client, difference: Difference, how: str, **over: str) -> Any:
-    fields = {"difference": str(difference.pk), "how": how, **over}
+    shown = Difference.objects.get(pk=difference.pk).figures
+    fields = {"difference": str(difference.pk), "how": how, "shown": shown, **over}
     return client.post(f"/reconciliation/{difference.run_id}/settle/", fields)
 
 
@@ -309,10 +310,33 @@ def test_all_that_was_made_elsewhere_in_one_press(desk: Client, run: Reconciliat
     for number in range(20):
         differ(run, "theirs", str(number), theirs=30)
     differ(run, "theirs", "running", theirs=None, facts={"state": "processing"})
-    response = desk.post(f"/reconciliation/{run.pk}/accept/", follow=True)
+    assert 'name="shown" value="20 600"' in read(desk, run)
+    response = desk.post(f"/reconciliation/{run.pk}/accept/", {"shown": "20 600"}, follow=True)
     assert "Booked as external: 20 clips, 600 credits." in response.content.decode()
     assert UsageEntry.objects.filter(kind="external").count() == 20
     assert "1 difference is open." in response.content.decode()
+
+
+@pytest.mark.parametrize("shown", ["", "1 30", "2 30", "2 60.5"])
+def test_nothing_is_accepted_that_was_not_shown(desk: Client, run: Reconciliation, shown: str) -> None:
+    for number in range(2):
+        differ(run, "theirs", str(number), theirs=30)
+    response = desk.post(f"/reconciliation/{run.pk}/accept/", {"shown": shown}, follow=True)
+    assert "the amounts are others by now" in response.content.decode()
+    assert not UsageEntry.objects.exists()
+
+
+@pytest.mark.parametrize("shown", ["", "- 20"])
+def test_nothing_is_settled_that_was_not_shown(desk: Client, run: Reconciliation, shown: str) -> None:
+    press(desk, differ(run, "theirs", theirs=30), "book", shown=shown)
+    assert not UsageEntry.objects.exists()
+
+
+def test_the_list_of_runs_says_how_far_they_are_explained(desk: Client, run: Reconciliation) -> None:
+    assert ">Explained<" in read(desk)
+    for field in ("forgotten", "unconfirmed"):
+        Reconciliation.objects.update(**{"forgotten": 0, "unconfirmed": 0, field: 2})
+        assert ">Explained as far as the vendor tells<" in read(desk)
 
 
 # --- Into the library ----------------------------------------------------------------------------------------------

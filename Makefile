@@ -5,7 +5,7 @@ VENV := .venv
 PY := $(VENV)/bin/python
 PIP := $(PY) -m pip --disable-pip-version-check -q
 
-.PHONY: postgresql bench-reports bench-poll bench-archive vendors install run test quick chaos lint format lock messages figures browser clean
+.PHONY: licences postgresql bench-reports bench-poll bench-archive vendors install run test quick chaos lint format lock messages figures browser clean
 
 install: $(VENV)/.run-installed
 
@@ -57,7 +57,8 @@ postgresql: $(VENV)/.test-installed
 	@$(PY) -m tests.postgresql pytest -n 2 tests/test_totals.py tests/test_budgets.py tests/test_alerts.py tests/test_lifecycle.py \
 		tests/test_answers.py tests/test_dispatch.py tests/test_saving.py tests/test_rounds.py \
 		tests/test_reports.py tests/test_exports.py tests/test_reconciliation.py tests/test_reconciliation_asking.py tests/views/test_usage.py \
-		tests/views/test_reconciliation.py tests/views/test_live.py tests/views/test_decisions.py
+		tests/views/test_reconciliation.py tests/views/test_live.py tests/views/test_decisions.py \
+		tests/test_sharing.py tests/views/test_share.py
 
 # Two hundred tasks over five vendors while everything dies that can: many minutes. As root it fills a real small disk.
 chaos: $(VENV)/.test-installed
@@ -66,6 +67,10 @@ chaos: $(VENV)/.test-installed
 # The page of what each vendor offers, from the catalogue.
 vendors: install
 	@$(PY) manage.py catalogue > docs/vendors.md
+
+# The list of libraries and their licences, from what is installed.
+licences: $(VENV)/.test-installed
+	@$(PY) -m tests.licences > docs/licences.md
 
 # How soon a vendor's success is known and what it costs; 100, 1000 and 5000 tasks take about ten minutes.
 bench-poll: $(VENV)/.test-installed

@@ -37,7 +37,7 @@ def why_not_allowed(provider: str, base_url: str) -> str:
         return _("This is no address.")
     if parts.scheme not in ("http", "https") or not parts.hostname or port == 0:
         return _("This is no address.")
-    if parts.username or parts.password or parts.query or parts.fragment:
+    if "@" in parts.netloc or any(sign in base_url for sign in "?#"):
         return _("Use an address without a user name, ? or # in it.")
     if is_loopback(base_url):
         return ""

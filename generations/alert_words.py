@@ -7,11 +7,14 @@ from typing import Any
 
 from django.utils import timezone
 from django.utils.formats import date_format
+from django.utils.functional import Promise
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
+from django.utils.translation import gettext_lazy, ngettext
 
 from generations.models import Alert, AlertKind, KeyProblem
 from generations.words import money, name_of_scope
+
+Text = str | Promise
 
 
 def alert_words(alert: Alert) -> tuple[str, str]:
@@ -67,6 +70,8 @@ def _warn(alert: Alert, facts: dict[str, Any]) -> tuple[str, str]:
 
 
 def _block(alert: Alert, facts: dict[str, Any]) -> tuple[str, str]:
+    if facts.get("refused"):
+        return _budget(alert, facts, _("A clip did not fit into the rest and was refused. Raise the budget, or wait."))
     return _budget(
         alert, facts, _("New clips are refused now; what runs goes on. Raise the budget, or wait for the next period.")
     )
@@ -130,6 +135,10 @@ def _unconfirmed(alert: Alert, facts: dict[str, Any]) -> tuple[str, str]:
 
 
 def _silent(alert: Alert, facts: dict[str, Any]) -> tuple[str, str]:
+    if not facts.get("until"):
+        return _("The worker is silent"), _(
+            "Since %(since)s nothing is sent, asked or copied. It was started anew without success: look at its log."
+        ) % {"since": _moment(facts.get("since"))}
     told = {"since": _moment(facts.get("since")), "until": _moment(facts.get("until"))}
     return _("The worker was silent"), _(
         "From %(since)s to %(until)s nothing was sent, asked or copied. What waited goes on now."
@@ -138,6 +147,10 @@ def _silent(alert: Alert, facts: dict[str, Any]) -> tuple[str, str]:
 
 def _running_out(alert: Alert, facts: dict[str, Any]) -> tuple[str, str]:
     unit = alert.key.translator.unit if alert.key else ""
+    if "ending" in facts:
+        package = {"key": _label(alert), "left": _amount(facts["ending"], unit), "on": _day(facts.get("on"))}
+        subject = _("Key %(key)s: a package ends on %(on)s") % package
+        return subject, _("%(left)s of it are left, and are lost at the vendor if nobody uses them before.") % package
     told = {"key": _label(alert), "left": _amount(facts.get("balance", ""), unit), "on": _day(facts.get("on"))}
     subject = _("Key %(key)s: %(left)s left") % told
     return subject, _("At the pace of the last days it lasts until %(on)s. Then new clips wait.") % told
@@ -153,6 +166,42 @@ def _repaired(alert: Alert, facts: dict[str, Any]) -> tuple[str, str]:
     return _("Sums of the reports were repaired"), body % told
 
 
+def _open_links(_alert: Alert, facts: dict[str, Any]) -> tuple[str, str]:
+    number = int(facts.get("number", 0))
+    people = ", ".join(f"{name} ({count})" for name, count in facts.get("by", []))
+    told = {"number": number, "people": people, "last": _day(facts.get("last"))}
+    subject = ngettext("%(number)d link is open to anyone", "%(number)d links are open to anyone", number) % told
+    return subject, _(
+        "Made by %(people)s. The last one ends on %(last)s. The list of share links can revoke them."
+    ) % told
+
+
+_WHY_NOT_COMPARED: dict[str, Text] = {
+    "repeats": gettext_lazy("The list repeats itself and has no end."),
+    "ends_early": gettext_lazy("The list ends before its last page."),
+    "too_long": gettext_lazy("The list has more pages than are read in one run. Choose fewer days."),
+    "silent": gettext_lazy("The vendor did not answer a page of its list, or not in a way that can be read."),
+    "unread": gettext_lazy("Some of the vendor's answers could not be read."),
+    "lacks_known": gettext_lazy("The list lacks clips that the vendor knows when asked for one by one."),
+    "refused": gettext_lazy("The vendor refused the key."),
+    "broke": gettext_lazy("The comparison broke off. The log says where."),
+}
+
+
+def why_not_compared(error: str) -> str:
+    """What was in the way of a comparison, which a run keeps as a word and what the vendor said to it."""
+    name, _colon, said = error.partition(": ")
+    sentence = str(_WHY_NOT_COMPARED.get(name, name))
+    return f"{sentence} ({said})" if said else sentence
+
+
+def _not_compared(alert: Alert, facts: dict[str, Any]) -> tuple[str, str]:
+    said = _("The nightly comparison with the vendor did not come to its end, so nothing may be called explained.")
+    return _("Key %(key)s was not compared") % {
+        "key": _label(alert)
+    }, f"{said} {why_not_compared(facts.get('why', ''))}"
+
+
 _SAYS: dict[AlertKind, Callable[[Alert, dict[str, Any]], tuple[str, str]]] = {
     AlertKind.BUDGET_WARN: _warn,
     AlertKind.BUDGET_BLOCK: _block,
@@ -165,4 +214,6 @@ _SAYS: dict[AlertKind, Callable[[Alert, dict[str, Any]], tuple[str, str]]] = {
     AlertKind.WORKER_SILENT: _silent,
     AlertKind.RUNNING_OUT: _running_out,
     AlertKind.TOTALS_REPAIRED: _repaired,
+    AlertKind.OPEN_LINKS: _open_links,
+    AlertKind.NOT_COMPARED: _not_compared,
 }

@@ -5,6 +5,7 @@ every minute.
 """
 
 import logging
+from collections import Counter
 from collections.abc import Iterable
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -15,18 +16,21 @@ from django.db import IntegrityError, transaction
 from django.db.models import Min, QuerySet
 from django.utils import timezone
 
-from generations import budgets, leases, saving, standings, totals
+from generations import budgets, leases, saving, sharing, standings, totals
 from generations.models import (
     Alert,
     AlertKind,
+    Audience,
     BalanceReading,
     Budget,
     Difference,
     DifferenceState,
+    HouseRules,
     KeyProblem,
     KeyState,
     ProviderKey,
     Reconciliation,
+    ShareLink,
     Task,
 )
 from generations.queue import enqueue
@@ -39,7 +43,9 @@ UNCONFIRMED_FOR = timedelta(days=7)
 EXPIRES_WITHIN = timedelta(days=14)
 PACE_OVER = timedelta(days=7)  # what an account used lately says how long the rest will last
 RUNS_OUT_WITHIN = timedelta(days=7)
+PACKAGE_ENDS_WITHIN = timedelta(days=14)
 AT_RISK_EVERY_HOURS = 4
+LOOK_BACK = timedelta(minutes=10)  # into a budget's period that has just ended
 
 
 def raise_alert(kind: AlertKind, once: str, *, key: ProviderKey | None = None, **fields: Any) -> Alert | None:
@@ -61,7 +67,7 @@ def look() -> None:
     if not leases.seize("alerts", "sweep", LOOK_EVERY):
         return
     for part in (
-        _budgets, _keys, _expiring_keys, _copies_at_risk, _unconfirmed, _balances, _due_again,
+        _budgets, _keys, _expiring_keys, _copies_at_risk, _unconfirmed, _balances, _open_links, _due_again,
     ):  # fmt: skip
         try:
             part()
@@ -75,14 +81,32 @@ def look() -> None:
 def _budgets() -> None:
     """Each threshold speaks once a period, and whoever crosses both at once hears of the second alone."""
     active = Budget.objects.filter(active=True).select_related("key", "person", "team")
-    for standing in standings.all_of(active):
+    for standing in [*standings.all_of(active), *_just_over(active)]:
         budget = standing.budget
-        period = f"budget-{budget.pk}-{budgets.period_start(budget)}"
-        facts = {"used": str(standing.used), "limit": str(budget.limit), "percent": int(standing.percent)}
-        if budget.block_at is not None and standing.percent >= budget.block_at:
+        period = f"budget-{budget.pk}-{standing.start or budgets.period_start(budget)}"
+        facts = _figures_of(standing)
+        if standing.left == 0:
             raise_alert(AlertKind.BUDGET_BLOCK, f"{period}-block", key=budget.key, budget=budget, facts=facts)
         elif standing.percent >= budget.warn_at and not Alert.objects.filter(once=f"{period}-block").exists():
             raise_alert(AlertKind.BUDGET_WARN, f"{period}-warn", key=budget.key, budget=budget, facts=facts)
+
+
+def _just_over(active: Iterable[Budget]) -> list[budgets.Standing]:
+    """Of periods that ended minutes ago: what was used up in the last minute of a day is told too."""
+    ends = [budget for budget in active if timezone.now() - totals.starts_at(budgets.period_start(budget)) < LOOK_BACK]
+    return [budgets.standing(budget, budgets.period_before(budget)) for budget in ends]
+
+
+def _figures_of(standing: budgets.Standing) -> dict[str, Any]:
+    return {"used": str(standing.used), "limit": str(standing.budget.limit), "percent": int(standing.percent)}
+
+
+def press_refused(standing: budgets.Standing) -> Alert | None:
+    """Something did not fit into what is left of a budget; it stands for having used it up, once a period."""
+    budget = standing.budget
+    once = f"budget-{budget.pk}-{budgets.period_start(budget)}-block"
+    facts = _figures_of(standing) | {"refused": True}
+    return raise_alert(AlertKind.BUDGET_BLOCK, once, key=budget.key, budget=budget, facts=facts)
 
 
 def _unconfirmed() -> None:
@@ -115,6 +139,12 @@ def unexplained(run: Reconciliation) -> Alert | None:
     return raise_alert(AlertKind.UNEXPLAINED, once, key=run.key, facts={"number": number})
 
 
+def not_compared(run: Reconciliation) -> Alert | None:
+    """A night brought no comparison of a key: nobody knows whether its books are right; once a day and key."""
+    once = f"not-compared-{run.key_id}-{totals.today()}"
+    return raise_alert(AlertKind.NOT_COMPARED, once, key=run.key, facts={"why": run.error[:300]})
+
+
 def sums_repaired(wrong: Iterable[totals.Wrong]) -> Alert | None:
     told = [str(each) for each in wrong]
     facts = {"number": len(told), "first": told[0] if told else ""}
@@ -128,6 +158,9 @@ def _balances() -> None:
             year, week, _ = totals.today().isocalendar()
             facts = {"balance": str(key.balance), "on": ends.isoformat()}
             raise_alert(AlertKind.RUNNING_OUT, f"running-out-{key.pk}-{year}-{week}", key=key, facts=facts)
+        if key.balance_ends_at and timezone.now() < key.balance_ends_at <= timezone.now() + PACKAGE_ENDS_WITHIN:
+            facts = {"ending": str(key.balance_ending), "on": _day(key.balance_ends_at)}
+            raise_alert(AlertKind.RUNNING_OUT, f"package-{key.pk}-{facts['on']}", key=key, facts=facts)
 
 
 def runs_out_on(key: ProviderKey) -> date | None:
@@ -151,15 +184,21 @@ def runs_out_on(key: ProviderKey) -> date | None:
 
 
 def _keys() -> None:
-    for key in ProviderKey.objects.filter(state=KeyState.ACTIVE).exclude(problem=KeyProblem.NONE):
+    """A key that drains too: what runs on it cannot be followed or saved without it."""
+    for key in ProviderKey.objects.exclude(state=KeyState.DISABLED).exclude(problem=KeyProblem.NONE):
         once = f"key-{key.pk}-{key.problem}-{totals.today()}"
+        # What somebody has seen to and what fails again is news.
+        seen_to = Alert.objects.filter(once__startswith=once, closed_at__lte=key.problem_at or timezone.now()).count()
+        once += f"-{seen_to}" if seen_to else ""
         facts = {"problem": key.problem, "error": key.last_error[:300]}
         raise_alert(AlertKind.KEY_FAILING, once, key=key, facts=facts)
 
 
 def _expiring_keys() -> None:
+    """But not of those that have been replaced: they end by themselves."""
     soon = totals.today() + EXPIRES_WITHIN
-    for key in ProviderKey.objects.filter(expires_on__lte=soon).exclude(state=KeyState.DISABLED):
+    soon_over = ProviderKey.objects.filter(expires_on__lte=soon, replaced_by=None)
+    for key in soon_over.exclude(state=KeyState.DISABLED):
         once = f"expires-{key.pk}-{key.expires_on}"
         raise_alert(AlertKind.KEY_EXPIRES, once, key=key, facts={"on": f"{key.expires_on}"})
 
@@ -174,11 +213,34 @@ def _copies_at_risk() -> None:
 
 
 def worker_was_silent(since: datetime, until: datetime) -> Alert | None:
-    """The worker is back after a while without a sign of life; while it is away, banner and ``/healthz`` tell."""
-    if until - since < SILENT_FOR:
+    """The worker is back after a while without a sign of life."""
+    return worker_is_silent(since, until, until)
+
+
+def worker_is_silent(since: datetime, now: datetime, until: datetime | None = None) -> Alert | None:
+    """No sign of life for minutes. Who supervises the worker says so, and tells it: the worker cannot."""
+    if now - since < SILENT_FOR:
         return None
-    facts = {"since": since.isoformat(timespec="minutes"), "until": until.isoformat(timespec="minutes")}
+    facts = {"since": since.isoformat(timespec="minutes"), "until": until and until.isoformat(timespec="minutes")}
     return raise_alert(AlertKind.WORKER_SILENT, f"silent-{since:%Y%m%d%H%M}", facts=facts)
+
+
+def _open_links() -> None:
+    """Once a week: what opens for anyone, as long as something does."""
+    year, week, _ = totals.today().isocalendar()
+    once = f"open-links-{year}-{week}"
+    if Alert.objects.filter(once=once).exists():
+        return
+    outside = ShareLink.objects.filter(audience=Audience.ANYONE).select_related("owner").order_by("expires_at")
+    links = list(sharing.still_open(outside, HouseRules.now()))
+    if links:
+        people = Counter(link.owner.display_name for link in links).most_common(10)
+        facts = {
+            "number": len(links),
+            "by": [[name, number] for name, number in people],
+            "last": _day(links[-1].expires_at),
+        }
+        raise_alert(AlertKind.OPEN_LINKS, once, facts=facts)
 
 
 def _due_again() -> None:

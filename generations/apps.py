@@ -1,6 +1,7 @@
 from typing import Any
 
 from django.apps import AppConfig
+from django.core.management import call_command
 from django.db.models.signals import post_migrate
 
 
@@ -19,6 +20,7 @@ class GenerationsConfig(AppConfig):
 
         audit.register()
         post_migrate.connect(ensure_schedules, sender=self)
+        post_migrate.connect(ensure_cache_table, sender=self)
         post_spawn.connect(start_rounds)
 
 
@@ -32,6 +34,11 @@ def ensure_schedules(**_kwargs: Any) -> None:
         Schedule.objects.update_or_create(
             name=name, defaults={"func": job, "schedule_type": Schedule.MINUTES, "minutes": minutes, "repeats": -1}
         )
+
+
+def ensure_cache_table(using: str, **_kwargs: Any) -> None:
+    """Where the cache is a table it has to be there before the first sign-in; Django makes none by itself."""
+    call_command("createcachetable", database=using, verbosity=0)
 
 
 def start_rounds(**_kwargs: Any) -> None:

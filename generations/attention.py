@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
 
-from django.db.models import Count, F, Min, QuerySet, Sum
+from django.db.models import Count, F, Min, OuterRef, QuerySet, Subquery, Sum
 from django.db.models.functions import Abs, Coalesce
 from django.urls import reverse
 from django.utils import timezone
@@ -25,12 +25,15 @@ from generations.models import (
     KeyProblem,
     KeyState,
     ProviderKey,
+    Reconciliation,
+    RunState,
     Task,
     TaskState,
 )
 
 NAMED_AT_MOST = 3
 EXPIRES_WITHIN = timedelta(days=14)
+LATELY = timedelta(days=2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +48,9 @@ class Line:
 
 def lines() -> list[Line]:
     """The worst first; none when nothing wants a look."""
-    parts = (worker, failing_keys, copies, budgets, differences, unconfirmed, expiring_keys, open_alerts)
+    parts = (
+        worker, failing_keys, copies, budgets, differences, not_compared, unconfirmed, expiring_keys, open_alerts,
+    )  # fmt: skip
     found = [line for part in parts for line in part()]
     return sorted(found, key=lambda line: line.tone != "bad")
 
@@ -122,6 +127,22 @@ def differences() -> Iterator[Line]:
         )
         told = [words.money(amount, unit) for unit, _number, amount in found if amount]
         yield Line(text % {"number": number}, _list("difference", "state__exact=open"), "warn", _named(told))
+
+
+def not_compared() -> Iterator[Line]:
+    """Keys whose books were not compared to their end in the last night; a key that rests has none any more."""
+    nights = Reconciliation.objects.filter(key=OuterRef("pk"), nightly=True, ended_at__gte=timezone.now() - LATELY)
+    last = nights.order_by("-pk").values("state")[:1]
+    wanting = ProviderKey.objects.annotate(last_night=Subquery(last))
+    wanting = wanting.filter(last_night__in=(RunState.INCOMPLETE, RunState.FAILED)).order_by("label")
+    labels = list(wanting.values_list("label", flat=True))
+    if number := len(labels):
+        text = ngettext(
+            "%(number)d key was not compared with its vendor last night",
+            "%(number)d keys were not compared with their vendors last night",
+            number,
+        )
+        yield Line(text % {"number": number}, reverse("reconciliation"), "warn", _named(labels))
 
 
 def open_alerts() -> Iterator[Line]:

@@ -4,14 +4,14 @@ Used is what was spent in the period and what is held for what is still open: it
 silent vendor left behind counts in the period in which its task ended, until somebody settles it.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
 
-from django.db.models import Q, Sum
+from django.db.models import F, Q, Sum
 
-from generations import totals
+from generations import ledger, totals
 from generations.ledger import HELD, SPENT
 from generations.models import (
     Batch,
@@ -26,14 +26,15 @@ from generations.models import (
 )
 
 ZERO = Decimal(0)
+LATEST = 500  # clips of a key; what was charged before that is no price any more
 
 
 class OverBudget(Exception):
-    """Nothing was made: the press does not fit into this budget."""
+    """Nothing was made: the press does not fit into this budget, or nobody can say whether it does (``unpriced``)."""
 
-    def __init__(self, standing: "Standing") -> None:
+    def __init__(self, standing: "Standing", *, unpriced: bool = False) -> None:
         super().__init__(f"over budget {standing.budget.pk}")
-        self.standing = standing
+        self.standing, self.unpriced = standing, unpriced
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +44,7 @@ class Standing:
     budget: Budget
     spent: Decimal
     held: Decimal
+    start: date | None = None  # of its period; None is the one that goes on
 
     @property
     def used(self) -> Decimal:
@@ -77,11 +79,18 @@ def period_end(budget: Budget) -> date:
     return start + timedelta(days=1) if budget.period == Period.DAY else totals.next_month(start)
 
 
-def standing(budget: Budget) -> Standing:
-    start = period_start(budget)
+def period_before(budget: Budget) -> date:
+    """The first day of the period that ended last."""
+    yesterday = period_start(budget) - timedelta(days=1)
+    return yesterday if budget.period == Period.DAY else totals.month_of(yesterday)
+
+
+def standing(budget: Budget, earlier: date | None = None) -> Standing:
+    """As it is now, or as it was at the end of an ``earlier`` period, named by its first day."""
+    start = earlier or period_start(budget)
     rows = LedgerTotal.objects.filter(_of(budget), grain=budget.period, starts_on=start, unit=budget.unit)
     spent = rows.filter(kind__in=SPENT).aggregate(sum=Sum("amount"))["sum"] or ZERO
-    return Standing(budget, spent, _held(budget, start))
+    return Standing(budget, spent, _held(budget, start), earlier)
 
 
 def families(key_ids: Iterable[int]) -> dict[int, int]:
@@ -122,17 +131,19 @@ def _of(budget: Budget) -> Q:
 
 def _held(budget: Budget, start: date) -> Decimal:
     # From the tasks to their rows: there are few open ones, however long the ledger is.
-    if budget.key_id:
-        mine = Q(key__in=list(families([budget.key_id])))
-    else:
-        mine = Q(owner=budget.person_id) if budget.person_id else Q(owner__groups=budget.team_id)
-    tasks = Task.objects.filter(mine)
+    tasks = Task.objects.filter(_tasks_of(budget))
     counted = (
         tasks.filter(state__in=TaskState.open()),
         tasks.filter(charge=None, finished_at__gte=totals.starts_at(start)),
     )
     held = Sum("usage__amount", filter=Q(usage__kind__in=HELD, usage__unit=budget.unit))
     return sum((part.aggregate(sum=held)["sum"] or ZERO for part in counted), ZERO)
+
+
+def _tasks_of(budget: Budget) -> Q:
+    if budget.key_id:
+        return Q(key__in=list(families([budget.key_id])))
+    return Q(owner=budget.person_id) if budget.person_id else Q(owner__groups=budget.team_id)
 
 
 def budgets_for(owner: User | None, key: ProviderKey) -> list[Budget]:
@@ -165,24 +176,61 @@ def lock(owner: User | None, key: ProviderKey) -> list[Standing]:
     return standings(owner, key)
 
 
-def check(found: Iterable[Standing], tasks: Iterable[Task]) -> Iterator[Standing]:
-    """Those budgets that are too small for these tasks."""
+def check(found: Iterable[Standing], tasks: Sequence[Task]) -> Iterator[OverBudget]:
+    """Those budgets that are too small for these tasks.
+
+    Where nobody knows what they cost, one is let through at a time: else a budget would limit nothing at a vendor
+    without prices, until all the bills have come.
+    """
     amount = cost_of(tasks)
-    return (each for each in found if not each.has_room_for(amount))
+    for each in found:
+        if not each.has_room_for(amount):
+            yield OverBudget(each)
+        elif amount is None and each.left is not None and (len(tasks) > 1 or _is_guessing(each.budget, tasks)):
+            yield OverBudget(each, unpriced=True)
+
+
+def _is_guessing(budget: Budget, beside: Iterable[Task]) -> bool:
+    """Whether something is under way already of which nobody knows what it will cost."""
+    unknown = Q(estimate=None) | ~Q(estimate_unit__in=("", F("unit")))
+    tasks = Task.objects.filter(_tasks_of(budget), unknown, state__in=TaskState.open(), charge=None, unit=budget.unit)
+    held = Sum("usage__amount", filter=Q(usage__kind__in=HELD, usage__unit=budget.unit), default=ZERO)
+    return tasks.exclude(pk__in=[task.pk for task in beside]).annotate(held=held).filter(held=0).exists()
 
 
 def cost_of(tasks: Iterable[Task]) -> Decimal | None:
-    """What new tasks are estimated to cost in their vendor's unit; None when nobody knows."""
+    """What new tasks will cost in their vendor's unit, by its prices or by experience; None when nobody knows."""
     total = ZERO
     for task in tasks:
-        if task.estimate is None or (task.estimate_unit or task.unit) != task.unit:
+        amount = task.estimate if is_priced(task) else _held_for(task)
+        if amount is None:
             return None
-        total += task.estimate
+        total += amount
     return total
 
 
-def override(over: Iterable[Standing], batch: Batch, actor: User, reason: str, amount: Decimal | None) -> None:
+def is_priced(task: Task) -> bool:
+    """Whether the estimate is in the unit in which the vendor will charge."""
+    return task.estimate is not None and (task.estimate_unit or task.unit) == task.unit
+
+
+def _held_for(task: Task) -> Decimal | None:
+    held = sum((hold.amount for hold in ledger.holds(task) if hold.unit == task.unit), ZERO)
+    return held or None
+
+
+def usual_charge(task: Task) -> Decimal | None:
+    """The most that one of the key's latest clips of the same kind was charged; None when there was none."""
+    made = Task.objects.filter(key=task.key_id, state=TaskState.SUCCEEDED).order_by("-pk")
+    kind = (task.model, task.mode, task.resolution, task.duration, task.audio, task.off_peak)
+    fields = ("model", "mode", "resolution", "duration", "audio", "off_peak", "charge")
+    latest = made.filter(unit=task.unit, charge__isnull=False).values_list(*fields)[:LATEST]
+    return max((charge for *of, charge in latest if tuple(of) == kind), default=None)
+
+
+def override(over: Iterable[OverBudget], batch: Batch, actor: User, reason: str, amount: Decimal | None) -> None:
     """Let one press through, and keep who did it and why."""
     BudgetOverride.objects.bulk_create(
-        BudgetOverride(budget=each.budget, batch=batch, actor=actor, reason=reason, amount=amount) for each in over
+        BudgetOverride(budget=each.standing.budget, batch=batch, actor=actor, reason=reason, amount=amount)
+        for each in over
     )

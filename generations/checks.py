@@ -1,6 +1,8 @@
 """What must not be started: each unsafe combination of settings with its cure."""
 
+from collections.abc import Iterator
 from typing import Any
+from urllib.parse import urlsplit
 
 from cryptography.fernet import Fernet
 from django.conf import settings
@@ -71,6 +73,47 @@ def check_secrets(**_kwargs: Any) -> list[CheckMessage]:
             )
         )
     return found
+
+
+# Each process has its own of these, forgets it, or lets two writers through at once.
+NOT_SHARED = ("LocMemCache", "DummyCache", "FileBasedCache")
+
+
+@register("videoforge")
+def check_sign_in(**_kwargs: Any) -> list[CheckMessage]:
+    return [*_check_provider(), *_check_cache()]
+
+
+def _check_provider() -> Iterator[CheckMessage]:
+    address = urlsplit(settings.VIDEOFORGE_OIDC_URL)
+    if settings.VIDEOFORGE_OIDC_ONLY and not address.hostname:
+        yield Error(
+            "VIDEOFORGE_OIDC_ONLY closes every door but one, and VIDEOFORGE_OIDC_URL does not say which that is.",
+            hint="Set VIDEOFORGE_OIDC_URL and VIDEOFORGE_OIDC_CLIENT_ID, or remove VIDEOFORGE_OIDC_ONLY.",
+            id="videoforge.E006",
+        )
+    if settings.VIDEOFORGE_OIDC_URL and not (address.hostname and settings.VIDEOFORGE_OIDC_CLIENT_ID):
+        yield Error(
+            "Single sign-on is set up by half.",
+            hint="VIDEOFORGE_OIDC_URL is the issuer's whole address, and VIDEOFORGE_OIDC_CLIENT_ID belongs to it.",
+            id="videoforge.E007",
+        )
+    if address.hostname and address.scheme != "https" and address.hostname not in LOOPBACK:
+        yield Error(
+            "VIDEOFORGE_OIDC_URL is not encrypted: somebody on the way could sign in as anybody.",
+            hint="Use the provider's https:// address.",
+            id="videoforge.E008",
+        )
+
+
+def _check_cache() -> Iterator[CheckMessage]:
+    kind = settings.CACHES["default"]["BACKEND"].rpartition(".")[2]
+    if kind in NOT_SHARED:
+        yield Warning(
+            f"{kind} does not count wrong passwords and passphrases for all processes together.",
+            hint="Leave CACHES alone, or set REDIS_URL.",
+            id="videoforge.W002",
+        )
 
 
 def _is_fernet_key(key: str) -> bool:

@@ -19,6 +19,11 @@ def decrypt(cipher: str) -> str:
     return _fernet().decrypt(cipher.encode()).decode()
 
 
+def rotate(cipher: str) -> str:
+    """The same secret, encrypted with the newest key. Raise InvalidToken as ``decrypt`` does."""
+    return _fernet().rotate(cipher.encode()).decode()
+
+
 def fingerprint(secret: str) -> str:
     """The same secret entered twice has the same fingerprint; the secret cannot be found from it."""
     return hashlib.sha256(b"videoforge key\0" + secret.encode()).hexdigest()

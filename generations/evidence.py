@@ -110,7 +110,9 @@ def _figures(balance: Balance) -> dict[str, object]:
         "vendor_queued": balance.queued,
     }
     held = {name: None if count is None else min(count, COUNT_AT_MOST) for name, count in counts.items()}
-    return {"balance": balance.remaining.amount if balance.remaining else None, **held}
+    ends = balance.ends
+    parts = {"balance_ending": ends.amount if ends else None, "balance_ends_at": ends.at if ends else None}
+    return {"balance": balance.remaining.amount if balance.remaining else None, **parts, **held}
 
 
 def stumbled(key: ProviderKey, failure: Failure) -> None:

@@ -28,7 +28,7 @@ BOM = "\ufeff"  # without it Excel takes UTF-8 for the code page of the machine
 # What makes a spreadsheet take a text for a formula or a command; the wide forms are what a Chinese keyboard types.
 FORMULAS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 # Where a spreadsheet splits at these, what follows is a cell of its own.
-SEPARATED = re.compile(r"(?<=[^;\t])([;\t])([=+\-@＝＋－＠])")
+SEPARATED = re.compile(r"([;\t])([=+\-@＝＋－＠])")
 CELL_LENGTH = 32_000  # Excel takes 32,767 characters
 
 
@@ -103,7 +103,8 @@ FIELDS = (
 
 
 def _cells(filters: Filters) -> Iterator[list[list[Cell]]]:
-    rates, zone = Rates(filters.span.last), totals.zone()
+    # What a clip cost may have become known after the time in which it ended.
+    rates, zone = Rates(max(filters.span.last, totals.today())), totals.zone()
     keys = {pk: (safe(key.label), key.fingerprint[:8]) for pk, key in filters.keys.items()}
     people = {pk: safe(_name(person)) for pk, person in filters.people.items()}
     for rows in chunks(filters, FIELDS):

@@ -9,7 +9,18 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from generations import addresses, evidence, lifecycle, transport
-from generations.models import Attempt, AttemptState, Budget, KeyState, ProviderKey, Rate, Task, TaskState, User
+from generations.models import (
+    Attempt,
+    AttemptState,
+    Budget,
+    KeyProblem,
+    KeyState,
+    ProviderKey,
+    Rate,
+    Task,
+    TaskState,
+    User,
+)
 from generations.providers import PROVIDERS
 from generations.providers.base import Balance, Failure, ProviderError
 
@@ -125,7 +136,10 @@ def cancel_at_vendor(task: Task) -> None:
 
 def forget_problem(key: ProviderKey) -> None:
     """An administrator changed the key: new work may be tried again."""
-    ProviderKey.objects.filter(pk=key.pk).update(problem="", problem_at=None, last_error="", last_error_at=None)
+    ProviderKey.objects.filter(pk=key.pk).update(problem_at=None, last_error="", last_error_at=None)
+    key.refresh_from_db(fields=["problem"])
+    key.problem = KeyProblem.NONE
+    key.save(update_fields=["problem"])  # a save, which the audit log hears of
     log.info("key %s cleared at %s", key.label, timezone.now())
 
 

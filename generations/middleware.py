@@ -10,12 +10,19 @@ from django.conf import settings
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
-from django.shortcuts import resolve_url
+from django.shortcuts import render, resolve_url
+from django.urls import reverse
 from django.utils import timezone, translation
 from django_htmx.middleware import HtmxDetails
 
+from generations.assets import MAX_BYTES
+from generations.forms.pictures import MOST_AT_ONCE
+
 GetResponse = Callable[[HttpRequest], HttpResponseBase]
-OWN_IN_ADMIN = frozenset({"login", "logout", "password_change"})  # what everybody may post there
+OWN_IN_ADMIN = frozenset({"logout"})  # what everybody may post there
+WITH_FILES = ("task-create", "template-create")
+LARGEST = 4 * 1024 * 1024
+LARGEST_WITH_FILES = MOST_AT_ONCE * MAX_BYTES + LARGEST
 LOOKS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
@@ -35,6 +42,23 @@ def person_preferences(get_response: GetResponse) -> GetResponse:
             # A zone that this machine does not know: the house's own clock.
             with suppress(ZoneInfoNotFoundError, ValueError):
                 timezone.activate(ZoneInfo(user.time_zone))
+        return get_response(request)
+
+    return middleware
+
+
+def bounded_bodies(get_response: GetResponse) -> GetResponse:
+    """Refuse what is larger than any form of ours, before a byte of it is read: only Generate takes pictures.
+
+    A body without a length is none to the server before us. Callbacks have a bound of their own.
+    """
+
+    def middleware(request: HttpRequest) -> HttpResponseBase:
+        length = request.META.get("CONTENT_LENGTH") or "0"
+        takes_files = request.path in {reverse(name) for name in WITH_FILES} and request.user.is_authenticated
+        # What is no length is none to Django either: it reads nothing then.
+        if length.isdecimal() and int(length[:20]) > (LARGEST_WITH_FILES if takes_files else LARGEST):
+            return render(request, "413.html", status=413)
         return get_response(request)
 
     return middleware

@@ -2,15 +2,16 @@
 
 from typing import Any
 
-from django.contrib.auth.backends import ModelBackend
+from allauth.account.auth_backends import AuthenticationBackend
 
 from generations.models import Role, User
 
 AUDITED = frozenset({"generations", "auth", "auditlog", "django_q"})  # apps whose tables an auditor may look at
 
 
-class RolesBackend(ModelBackend):
-    """Signs in as Django does. Administrators may do all in this app, auditors may look at all."""
+class RolesBackend(AuthenticationBackend):  # type: ignore[misc]
+    """Signs in as django-allauth does, as the only backend. Administrators may do all in this app, auditors may look
+    at all."""
 
     def has_perm(self, user_obj: Any, perm: str, obj: Any = None) -> bool:
         if not isinstance(user_obj, User) or not user_obj.is_active:

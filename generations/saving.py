@@ -10,6 +10,7 @@ import logging
 import time
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 from django.core.files.base import ContentFile
@@ -18,7 +19,7 @@ from django.db import DatabaseError, transaction
 from django.db.models import Count, Q, QuerySet
 from django.utils import timezone
 
-from generations import archive, evidence, incoming, leases, lifecycle, links
+from generations import archive, evidence, incoming, leases, lifecycle, links, outgoing
 from generations.models import Creation, CreationState, Lease, Task
 from generations.providers.base import CallKind
 from generations.queue import enqueue
@@ -188,6 +189,9 @@ def _save(claim: _Claim) -> None:
         _source_failed(claim, str(error), dead=True)
     except _RefusedAgain as error:
         _source_failed(claim, str(error), least=TRY_AGAIN_LATE)
+    except archive.WebPage as error:
+        again = creation.last_error.startswith(str(error))
+        _source_failed(claim, str(error), least=TRY_AGAIN_LATE if again else NOT_AT_ALL)
     except archive.NotAClip as error:
         _source_failed(claim, str(error))
     except archive.CopyFailed as error:
@@ -275,13 +279,14 @@ def _download(
     creation: Creation, which: str, url: str, part: archive.Part, alive: Callable[[], None], most: int
 ) -> archive.Copied:
     """Copy, and leave a note of how the request went."""
+    copy = partial(archive.download, url, part, guard=outgoing.guard_for(creation), most=most, alive=alive)
     if part.is_whole:
-        return archive.download(url, part, most=most, alive=alive)
+        return copy()
     evidence.count(creation.task.key, CallKind.MEDIA)
     started = time.monotonic()
     word, status = "gave way", None
     try:
-        copied = archive.download(url, part, most=most, alive=alive)
+        copied = copy()
         word, status = "resumed, complete" if copied.resumed_from else "complete", copied.status
         return copied
     except archive.CopyError as error:

@@ -4,6 +4,9 @@ Every failure comes out as NotSent or AnswerLost (see ``providers.base``): what 
 only whether the vendor can have seen the request. Nothing is retried here, redirects are not followed (they
 would carry the key elsewhere), an answer is read only up to MAX_ANSWER_BYTES, and each request has a deadline as a
 whole: a vendor that sends a byte a second is as silent as one that hangs.
+
+A key's base address was entered or chosen by an administrator, so its host may be anywhere but where no request may go
+(``guard.NEVER``). Proxies and passwords of the environment (HTTPS_PROXY, .netrc) are not used.
 """
 
 import asyncio
@@ -27,7 +30,17 @@ from urllib.parse import urlencode
 
 import httpx
 
-from generations.providers.base import Answer, Call, CallKind, ProviderError, transport_failure
+from generations.guard import Guard, Refused, check_url
+from generations.providers.base import (
+    Answer,
+    Call,
+    CallKind,
+    Failure,
+    FailureClass,
+    NotSent,
+    ProviderError,
+    transport_failure,
+)
 
 CREATE_TIMEOUT = httpx.Timeout(connect=10, read=40, write=40, pool=10)
 READ_TIMEOUT = httpx.Timeout(connect=5, read=10, write=10, pool=10)
@@ -84,7 +97,7 @@ _lookups: ContextVar[ThreadPoolExecutor] = ContextVar("lookups")
 
 
 class Loop(asyncio.SelectorEventLoop):
-    """Looks host names up in the threads of the lane that asks.
+    """Looks host names up in the threads of the lane that asks, and asks the guard at each connection.
 
     The system's resolver blocks a thread for as long as it likes, and the usual loop has a handful for everybody:
     one vendor whose name server hangs would keep all others from connecting.
@@ -92,6 +105,11 @@ class Loop(asyncio.SelectorEventLoop):
 
     async def getaddrinfo(self, host: Any, port: Any, **how: int) -> Any:
         return await self.run_in_executor(_lookups.get(), partial(socket.getaddrinfo, host, port, **how))
+
+    async def sock_connect(self, sock: socket.socket, address: Any) -> None:
+        """Whatever the name answered a moment ago: this is the address."""
+        _departure.get().check(str(address[0]))
+        await super().sock_connect(sock, address)
 
 
 class Lane:
@@ -120,7 +138,7 @@ class Lane:
 
 
 def _client() -> httpx.AsyncClient:
-    return httpx.AsyncClient(limits=LIMITS, follow_redirects=False, verify=_trust())
+    return httpx.AsyncClient(limits=LIMITS, follow_redirects=False, verify=_trust(), trust_env=False)
 
 
 @cache
@@ -208,18 +226,43 @@ def _patience(call: Call) -> tuple[float, httpx.Timeout]:
 
 
 class _Departure:
-    """Told by httpx of each step of a request: remembers whether the first byte may have left."""
+    """Told by httpx of each step of a request: remembers whether the first byte may have left, and what kept it."""
 
-    def __init__(self) -> None:
-        self.left = False
+    def __init__(self, url: str) -> None:
+        self.host = check_url(url)
+        self.guard = Guard({self.host})
+        self.left, self.refused = False, ""
+
+    def check(self, address: str) -> None:
+        """Raises Refused. httpx tells of it as of any connection that was not made, so it is noted here too."""
+        self.refused = self.guard.why_not(self.host, address)
+        if self.refused:
+            raise Refused(self.refused)
 
     async def __call__(self, step: str, _: object) -> None:
         self.left = self.left or step.endswith("send_request_headers.started")
 
 
+_departure: ContextVar[_Departure] = ContextVar("departure")
+
+
 async def _fetch(client: httpx.AsyncClient, call: Call, started: float) -> Answer | ProviderError:
+    try:
+        departure = _Departure(_url(call))
+    except Refused as refused:
+        return _refusal(str(refused))
+    _departure.set(departure)
+    outcome = await _talk(client, call, started, departure)
+    never_left = isinstance(outcome, NotSent) and departure.refused
+    return _refusal(departure.refused) if never_left else outcome
+
+
+def _refusal(sentence: str) -> ProviderError:
+    return NotSent(Failure(FailureClass.PROVIDER_TRANSIENT, "address_refused", sentence))
+
+
+async def _talk(client: httpx.AsyncClient, call: Call, started: float, departure: _Departure) -> Answer | ProviderError:
     deadline, timeout = _patience(call)
-    departure = _Departure()
     how: dict[str, Any] = {"json": call.body, "timeout": timeout, "extensions": {"trace": departure}}
     try:
         async with (

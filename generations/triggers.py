@@ -10,9 +10,12 @@ SQLITE = (
         f"BEGIN SELECT RAISE(ABORT, '{REFUSAL}'); END"
         for verb in ("update", "delete")
     ),
-    # "INSERT OR REPLACE" deletes without telling the other trigger.
-    "CREATE TRIGGER IF NOT EXISTS ledger_no_replace BEFORE INSERT ON generations_usageentry WHEN EXISTS "  # noqa: S608
-    f"(SELECT 1 FROM generations_usageentry WHERE id = NEW.id) BEGIN SELECT RAISE(ABORT, '{REFUSAL}'); END",
+    # "INSERT OR REPLACE" deletes without telling the other trigger, whichever unique column it meets.
+    "DROP TRIGGER IF EXISTS ledger_no_replace",
+    "CREATE TRIGGER ledger_no_replace BEFORE INSERT ON generations_usageentry WHEN EXISTS "  # noqa: S608
+    "(SELECT 1 FROM generations_usageentry WHERE id = NEW.id OR once = NEW.once) OR NEW.kind = 'settle' AND EXISTS "
+    "(SELECT 1 FROM generations_usageentry WHERE task_id = NEW.task_id AND kind = 'settle') "
+    f"BEGIN SELECT RAISE(ABORT, '{REFUSAL}'); END",
 )
 POSTGRESQL = (
     f"""CREATE OR REPLACE FUNCTION ledger_refuse() RETURNS trigger LANGUAGE plpgsql AS

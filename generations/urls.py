@@ -1,7 +1,6 @@
 """Every address of the app. A name, its view and its template share one name."""
 
-from django.contrib.auth.views import LoginView, LogoutView
-from django.urls import path
+from django.urls import include, path
 
 from generations.views import (
     callbacks,
@@ -9,6 +8,7 @@ from generations.views import (
     decisions,
     experiments,
     health,
+    invitations,
     library,
     live,
     media,
@@ -16,6 +16,8 @@ from generations.views import (
     people,
     pictures,
     reconciliation,
+    share,
+    share_links,
     tasks,
     usage,
 )
@@ -35,6 +37,7 @@ urlpatterns = [
     path("tasks/<uuid:pk>/give-up/", decisions.task_give_up, name="task-give-up"),
     path("tasks/<uuid:pk>/case/", cases.task_case, name="task-case"),
     path("tasks/<uuid:pk>/download/", media.task_download, name="task-download"),
+    path("tasks/<uuid:pk>/share/", share_links.task_share, name="task-share"),
     path("tasks/<uuid:pk>/follow-up/<str:mode>/", experiments.task_follow_up, name="task-follow-up"),
     path("templates/", experiments.template_create, name="template-create"),
     path("operations/", operations.operations, name="operations"),
@@ -52,12 +55,18 @@ urlpatterns = [
     path("media/creations/<uuid:pk>/video/", media.creation_video, name="creation-video"),
     path("media/creations/<uuid:pk>/poster/", media.creation_poster, name="creation-poster"),
     path("callbacks/<slug:provider>/<str:word>/", callbacks.callback, name="callback"),
+    path("s/<str:token>/", share.share, name="share"),
+    path("s/<str:token>/unlock/", share.share_unlock, name="share-unlock"),
+    path("s/<str:token>/ask/", share.share_ask, name="share-ask"),
+    path("s/<str:token>/video/<int:number>/", share.share_video, name="share-video"),
+    path("s/<str:token>/poster/<int:number>/", share.share_poster, name="share-poster"),
+    path("s/<str:token>/download/<int:number>/", share.share_download, name="share-download"),
     path("settings/look/", people.settings_look, name="settings-look"),
-    path(
-        "accounts/sign-in/",
-        LoginView.as_view(template_name="sign_in.html", redirect_authenticated_user=True),
-        name="sign-in",
-    ),
-    path("accounts/sign-out/", LogoutView.as_view(), name="sign-out"),
+    path("settings/links/", share_links.share_links, name="share-links"),
+    path("settings/links/revoke/", share_links.share_revoke_all, name="share-revoke-all"),
+    path("settings/links/<uuid:pk>/revoke/", share_links.share_revoke, name="share-revoke"),
+    path("settings/links/<uuid:pk>/extend/", share_links.share_extend, name="share-extend"),
+    path("invitations/<str:token>/", invitations.invitation, name="invitation"),
+    path("", include("generations.account_urls")),
     path("healthz", health.healthz, name="healthz"),
 ]

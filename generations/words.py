@@ -339,6 +339,19 @@ def over_budget(budget: Budget, left: Decimal) -> str:
     return f"{said % told} {help_is}"
 
 
+def unpriced(budget: Budget) -> str:
+    """Why a press was refused of which nobody knows what it costs."""
+    told = {"name": name_of_scope(budget)}
+    if budget.key_id:
+        said = _("The key “%(name)s” has a budget, and nobody knows yet what such a clip costs: one at a time.")
+    elif budget.person_id:
+        said = _("You have a budget, and nobody knows yet what such a clip costs: one at a time.")
+    else:
+        said = _("The team “%(name)s” has a budget, and nobody knows yet what such a clip costs: one at a time.")
+    help_is = _("Nothing was sent. An administrator can enter the price.")
+    return f"{said % told} {help_is}"
+
+
 def budget_left(budget: Budget, left: Decimal) -> str:
     """What the composer shows of the tightest budget."""
     told = {"name": name_of_scope(budget), "left": money(left, budget.unit)}

@@ -114,7 +114,6 @@ def test_the_engine_leaves_no_trace(alice: User, key: ProviderKey) -> None:
     evidence.worked(key)
     evidence.failed(key, Failure(FailureClass.ACCOUNT_AUTH, "unauthorized", "no"))
     lifecycle.observe(task, success())
-    keys.forget_problem(key)
     keys.learn_vendor_id(key, "key_01")
     ProviderKey.objects.update(state="draining")
     keys.retire_drained()

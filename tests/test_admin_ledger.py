@@ -1,9 +1,11 @@
 """The ledger in the admin: found by day, key and reference without a count, corrected by rows that are confirmed."""
 
+import csv
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime
 from decimal import Decimal
+from html import unescape
 from typing import Any
 
 import pytest
@@ -119,6 +121,47 @@ class TestList:
         assert asked in html
         assert desk.get(asked.replace("&amp;", "&")).status_code == 200
 
+    @pytest.mark.parametrize(
+        ("query", "amounts"),
+        [
+            ("", ["4", "9", "1", "2", "7"]),
+            ("?kind__exact=external&unit__exact=credit", ["4", "1"]),
+            ("?provider__exact=xingchao", ["2", "7"]),
+            ("?kind__exact=top-up", ["9"]),
+            ("?day=2025", ["4"]),
+        ],
+    )
+    def test_the_export_has_the_rows_of_the_list(
+        self, desk: Client, admin: User, query: str, amounts: list[str]
+    ) -> None:
+        """However old they are: without a day the list is of all time."""
+        key, other = make_key(), make_key("Other", provider="xingchao")
+        spent(key, 4, datetime(2025, 3, 1, tzinfo=UTC))
+        ledger.top_up(key, Decimal(9), "", admin)
+        spent(key, 1)
+        ledger.adjust(other, Decimal(2), "a reason", admin)
+        spent(other, 7)
+        html = desk.get(reverse(LIST) + query).content.decode()
+        file = desk.get(unescape(re.findall(r'<a href="(/usage/export/[^"]*)"', html)[0]))
+        lines = b"".join(file.streaming_content).decode("utf-8-sig").splitlines()  # type: ignore[attr-defined]
+        assert [line["amount"] for line in csv.DictReader(lines)] == amounts
+        assert sorted(map(Decimal, amounts)) == sorted(shown(desk, query))
+
+    def test_a_search_has_no_file_and_an_empty_ledger_one_of_this_month(self, desk: Client, key: ProviderKey) -> None:
+        assert f'"{reverse("usage-export")}"' in desk.get(reverse(LIST)).content.decode()
+        spent(key, 1, reference="theirs-b")
+        assert reverse("usage-export") not in desk.get(reverse(LIST) + "?q=theirs-b").content.decode()
+
+    def test_list_and_row_tell_one_time_and_its_zone(self, desk: Client, admin: User, key: ProviderKey) -> None:
+        """Those of the books, wherever whoever looks may be."""
+        admin.time_zone = "Asia/Shanghai"
+        admin.save()
+        row = spent(key, 1, datetime(2026, 10, 31, 19, 9, 33, tzinfo=UTC))
+        assert "2026-10-31 19:09" in desk.get(reverse(LIST)).content.decode()
+        page = desk.get(reverse("admin:generations_usageentry_change", args=[row.pk])).content.decode()
+        assert "2026-10-31 19:09:33 (UTC)" in page
+        assert "Nov. 1" not in page
+
 
 class TestCost:
     def test_the_page_costs_the_same_for_many_rows(
@@ -143,7 +186,14 @@ class TestCost:
         assert counts
         assert all("LIMIT 151" in sql for sql in counts)
         assert answer.context["cl"].result_count == 150
-        assert "The newest 150 are listed" in answer.content.decode()
+        html = answer.content.decode()
+        assert "The newest 150 are listed" in html
+        assert "150+ results" in html
+        assert "150+ ledger entries" in " ".join(html.split())
+        assert 'href="?">Show all' not in html, "nothing was left out by a filter"
+        few = desk.get(reverse(LIST) + "?kind__exact=settle").content.decode()
+        assert "0 results" in few
+        assert 'href="?">Show all' in few
         assert len(desk.get(reverse(LIST) + "?p=2").context["cl"].result_list) == 50
 
     @pytest.mark.skipif(connection.vendor != "sqlite", reason="reads SQLite's plans")

@@ -4,6 +4,7 @@ import smtplib
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from types import SimpleNamespace
 from typing import Any
 
 import apprise
@@ -12,8 +13,9 @@ from django.core import mail
 from django.utils import timezone, translation
 from django.utils.formats import date_format
 
-from generations import alerts, delivery, evidence, jobs, ledger, rounds, totals
+from generations import alerts, delivery, evidence, jobs, keys, ledger, rounds, totals
 from generations.alert_words import alert_words
+from generations.management.commands import run
 from generations.models import (
     Alert,
     AlertKind,
@@ -25,8 +27,9 @@ from generations.models import (
     Reconciliation,
     User,
 )
-from generations.providers.base import Balance, Money, Unit
+from generations.providers.base import Balance, Ending, Money, Unit
 from tests.factories import make_budget, make_creation, make_task
+from tests.views.pages import composer_fields, htmx, signed_in
 
 pytestmark = pytest.mark.django_db
 
@@ -85,6 +88,39 @@ class TestBudgets:
         look()
         assert kinds() == []
 
+    @pytest.mark.parametrize(("limit", "block_at"), [(0, 120), (0, 100), (100, 50)])
+    def test_it_says_that_nothing_is_taken_when_nothing_is(
+        self, alice: User, key: ProviderKey, limit: int, block_at: int
+    ) -> None:
+        make_budget(key, limit, block_at=block_at)
+        spend(alice, key, 55)
+        look()
+        assert kinds() == ["budget-block"]
+
+    def test_the_last_minute_of_a_day_is_told_too(
+        self, alice: User, key: ProviderKey, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        make_budget(key, 50, period="day")
+        monkeypatch.setattr("django.utils.timezone.now", lambda: datetime(2026, 11, 20, 23, 59, 40, tzinfo=UTC))
+        spend(alice, key, 55)
+        for minute in (0, 1, 20):
+            now = datetime(2026, 11, 21, 0, minute, 15, tzinfo=UTC)
+            monkeypatch.setattr("django.utils.timezone.now", lambda now=now: now)
+            look()
+        assert [alert.once.split("-", 2)[2] for alert in Alert.objects.all()] == ["2026-11-20-block"]
+
+    def test_a_refused_press_is_told_once_a_period(self, alice: User, key: ProviderKey) -> None:
+        make_budget(key, 100)
+        spend(alice, key, 79)
+        desk = signed_in(alice)
+        for _ in range(2):
+            assert desk.post("/tasks/", composer_fields(desk, "/", prompt="A boat"), headers=htmx()).status_code == 422
+        look()
+        assert kinds() == ["budget-block"]
+        subject, body = alert_words(Alert.objects.get())
+        assert subject == "Budget of Studio: 79 % used"
+        assert "did not fit" in body
+
 
 class TestOthers:
     def test_a_failing_key_and_one_that_expires(self, key: ProviderKey) -> None:
@@ -92,6 +128,48 @@ class TestOthers:
         look()
         look()
         assert kinds() == ["key-failing", "key-expires"]
+
+    def test_a_key_that_drains_is_needed_until_its_end(self, key: ProviderKey) -> None:
+        ProviderKey.objects.update(problem="auth", state="draining")
+        look()
+        assert kinds() == ["key-failing"]
+
+    def test_what_was_seen_to_and_fails_again_is_news(self, admin: User, key: ProviderKey) -> None:
+        def fail() -> None:
+            ProviderKey.objects.update(problem="auth", problem_at=timezone.now())
+            look()
+
+        fail()
+        Alert.objects.update(closed_at=timezone.now(), closed_by=admin)
+        look()
+        assert len(kinds()) == 1, "closed while it lasts: it was seen"
+        keys.forget_problem(key)
+        fail()
+        look()
+        assert len(kinds()) == 2
+
+    def test_a_key_that_was_replaced_ends_by_itself(self, key: ProviderKey, admin: User) -> None:
+        ProviderKey.objects.update(expires_on=totals.today() + timedelta(days=3))
+        key.refresh_from_db()
+        keys.rotate(key, "another-obviously-fake-secret", admin)
+        look()
+        assert kinds() == []
+
+    def test_a_package_that_ends_unused(self, key: ProviderKey) -> None:
+        ends = timezone.now() + timedelta(days=13)
+        told = Balance(Money(Decimal(900), Unit.CREDIT), ends=Ending(Decimal(400), ends))
+        evidence.tested(key, told)
+        look()
+        look()
+        subject, body = alert_words(Alert.objects.get())
+        assert subject == f"Key Studio: a package ends on {date_format(totals.day_of(ends))}"
+        assert body.startswith("400 credits of it are left")
+        for then in (timezone.now() + timedelta(days=15), timezone.now() - timedelta(days=1)):
+            ProviderKey.objects.update(balance_ends_at=then)
+            look()
+        assert kinds() == ["running-out"]
+        evidence.tested(key, Balance(Money(Decimal(900), Unit.CREDIT)))
+        assert ProviderKey.objects.get().balance_ends_at is None
 
     def test_a_key_put_away_is_no_alarm(self, key: ProviderKey) -> None:
         ProviderKey.objects.update(problem="auth", expires_on=totals.today(), state="disabled")
@@ -121,6 +199,25 @@ class TestOthers:
         rounds.go_round(wait_seconds=0)
         rounds.go_round(wait_seconds=0)
         assert kinds() == ["worker-silent"]
+
+    def test_a_worker_that_stays_away_is_told_by_who_watches_it(self) -> None:
+        since, now = timezone.now() - timedelta(minutes=6), timezone.now()
+        assert alerts.worker_is_silent(now - timedelta(minutes=4), now) is None
+        told = alerts.worker_is_silent(since, now)
+        assert told is not None
+        assert alert_words(told)[0] == "The worker is silent"
+        assert alerts.worker_is_silent(since, now) is None
+        assert alerts.worker_was_silent(since, now) is None, "it was told already"
+
+    def test_the_launcher_has_it_told(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        told: list[Any] = []
+        monkeypatch.setattr(
+            run.threading, "Thread", lambda **how: told.append(how) or SimpleNamespace(start=lambda: None)
+        )
+        monkeypatch.setattr(run.connection, "close", lambda: None)
+        for minutes in (4, 6, 6):
+            run.Command()._tell_of_silence(timezone.now().replace(second=0) - timedelta(minutes=minutes))
+        assert [(each["target"], each["args"]) for each in told] == [(run._deliver, (Alert.objects.get().pk,))]
 
     def test_one_run_is_one_message_however_much_it_found(self, key: ProviderKey) -> None:
         run = Reconciliation.objects.create(key=key, from_at=timezone.now(), to_at=timezone.now())

@@ -16,6 +16,7 @@ import time
 from collections import namedtuple
 from collections.abc import Iterator
 from email.utils import formatdate
+from functools import partial
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
@@ -25,13 +26,16 @@ from django.core.files.storage import FileSystemStorage
 
 from generations import archive
 from generations.archive import fetching, parts, storing
+from generations.guard import Guard
 from tests.clips import make_clip
 from tests.factories import picture_bytes
 from tests.house import ROOT, wait_for
 from tests.servers import Shelf, says, serving
 
+HERE = Guard({"127.0.0.1"})
 FILE = os.urandom(3_000_000)
 SHA256 = hashlib.sha256(FILE).hexdigest()
+download = partial(archive.download, guard=HERE)
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +46,7 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> bytes:
 def test_a_copy_has_the_length_and_hash_of_what_was_served(tmp_path: Path, clip: bytes) -> None:
     beats: list[None] = []
     with serving(says(200, clip, content_type="video/mp4")) as url:
-        copied = archive.download(f"{url}/v.mp4", tmp_path / "a.part", alive=lambda: beats.append(None))
+        copied = download(f"{url}/v.mp4", tmp_path / "a.part", alive=lambda: beats.append(None))
     assert (copied.sha256, copied.size) == (hashlib.sha256(clip).hexdigest(), len(clip))
     assert (tmp_path / "a.part").read_bytes() == clip
     assert beats
@@ -51,36 +55,36 @@ def test_a_copy_has_the_length_and_hash_of_what_was_served(tmp_path: Path, clip:
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 410])
 def test_a_dead_link_is_told_apart(tmp_path: Path, status: int) -> None:
     with serving(says(status, b"<Error/>")) as url, pytest.raises(archive.LinkDead):
-        archive.download(url, tmp_path / "a.part")
+        download(url, tmp_path / "a.part")
 
 
 @pytest.mark.parametrize("status", [429, 500, 503, 302, 206])
 def test_other_answers_may_pass(tmp_path: Path, status: int) -> None:
     with serving(says(status, b"busy")) as url, pytest.raises(archive.CopyFailed):
-        archive.download(url, tmp_path / "a.part")
+        download(url, tmp_path / "a.part")
 
 
 def test_a_copy_that_breaks_off_is_no_copy(tmp_path: Path, clip: bytes) -> None:
     with serving(says(200, clip[:500], length=str(len(clip)))) as url, pytest.raises(archive.CopyFailed):
-        archive.download(url, tmp_path / "a.part")
+        download(url, tmp_path / "a.part")
 
 
 def test_a_full_disk_is_said_before_it_is_filled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(storing, "KEEP_FREE_BYTES", 2**60)
     with serving(says(200, b"x" * 10)) as url, pytest.raises(archive.NotWritten, match="disk is full"):
-        archive.download(url, tmp_path / "a.part")
+        download(url, tmp_path / "a.part")
     assert not (tmp_path / "a.part").exists()
 
 
 def test_a_file_that_never_ends_is_cut(tmp_path: Path) -> None:
     with serving(says(200, b"x" * 5000)) as url, pytest.raises(archive.NotAClip):
-        archive.download(url, tmp_path / "a.part", most=1000)
+        download(url, tmp_path / "a.part", most=1000)
 
 
 @pytest.mark.parametrize("address", ["", "ftp://127.0.0.1/x", "file:///etc/passwd", "http://"])
 def test_an_address_that_is_none_is_a_dead_link(tmp_path: Path, address: str) -> None:
     with pytest.raises(archive.CopyError):
-        archive.download(address, tmp_path / "a.part")
+        download(address, tmp_path / "a.part")
 
 
 def test_a_clip_is_probed_from_its_own_bytes(tmp_path: Path) -> None:
@@ -143,7 +147,7 @@ def test_packed_bytes_are_never_asked_for(tmp_path: Path, clip: bytes) -> None:
         says(200, clip)(request)
 
     with serving(note) as url:
-        archive.download(url, tmp_path / "a.part")
+        download(url, tmp_path / "a.part")
     assert asked == ["identity"]
 
 
@@ -154,7 +158,7 @@ def broken_off(shelf: Shelf, part: Path, after: int = 1_000_000) -> None:
     """Leave a part of ``after`` bytes that the shelf served."""
     shelf.cuts = [after]
     with serving(shelf) as url, pytest.raises(archive.CopyFailed, match="broke off"):
-        archive.download(f"{url}/v.mp4", part)
+        download(f"{url}/v.mp4", part)
     assert part.read_bytes() == FILE[:after]
     shelf.asked.clear()
     shelf.statuses.clear()
@@ -162,7 +166,7 @@ def broken_off(shelf: Shelf, part: Path, after: int = 1_000_000) -> None:
 
 def copy_again(shelf: Shelf, part: Path) -> archive.Copied:
     with serving(shelf) as url:
-        copied = archive.download(f"{url}/another-address.mp4", part)
+        copied = download(f"{url}/another-address.mp4", part)
     assert part.read_bytes() == FILE
     assert (copied.sha256, copied.size) == (SHA256, len(FILE))
     return copied
@@ -181,8 +185,8 @@ def test_a_copy_that_breaks_off_again_and_again_comes_to_its_end(tmp_path: Path)
     with serving(shelf) as url:
         for _ in range(4):
             with pytest.raises(archive.CopyFailed):
-                archive.download(url, part)
-        assert archive.download(url, part).sha256 == SHA256
+                download(url, part)
+        assert download(url, part).sha256 == SHA256
     assert shelf.statuses == [200, 206, 206, 206, 206]
 
 
@@ -207,7 +211,7 @@ def test_without_a_strong_validator_it_starts_from_zero(tmp_path: Path, headers:
 def test_another_file_behind_the_link_is_copied_from_its_start(tmp_path: Path) -> None:
     old, part = Shelf(os.urandom(len(FILE)), {"ETag": '"old"'}, cuts=[1_000_000]), tmp_path / "a.part"
     with serving(old) as url, pytest.raises(archive.CopyFailed):
-        archive.download(url, part)
+        download(url, part)
     new = Shelf(FILE, {"ETag": '"new"'})
     assert copy_again(new, part).resumed_from == 0
     assert (new.asked, new.statuses) == ([{"Range": "bytes=1000000-", "If-Range": '"old"'}], [200])
@@ -261,8 +265,8 @@ def test_a_server_that_knows_no_ranges_sends_all_of_it_again(tmp_path: Path) -> 
 def test_a_whole_part_is_not_asked_for_again(tmp_path: Path) -> None:
     shelf, part = Shelf(FILE), tmp_path / "a.part"
     with serving(shelf) as url:
-        archive.download(url, part)
-    copied = archive.download("http://127.0.0.1:9/nobody-is-here", part)
+        download(url, part)
+    copied = download("http://127.0.0.1:9/nobody-is-here", part)
     assert (copied.sha256, copied.status) == (SHA256, None)
 
 
@@ -271,7 +275,7 @@ def test_a_link_that_dies_leaves_what_was_copied(tmp_path: Path, status: int) ->
     shelf, part = Shelf(FILE), tmp_path / "a.part"
     broken_off(shelf, part)
     with serving(says(status, b"<Error/>")) as url, pytest.raises(archive.CopyError):
-        archive.download(url, part)
+        download(url, part)
     assert copy_again(shelf, part).resumed_from == 1_000_000
 
 
@@ -296,30 +300,30 @@ def test_redirects_are_followed_with_the_range_and_to_http_only(tmp_path: Path) 
     shelf, part = Shelf(FILE), tmp_path / "a.part"
     broken_off(shelf, part)
     with serving(shelf) as real, serving(says(302, b"", Location=f"{real}/there.mp4")) as url:
-        assert archive.download(f"{url}/here.mp4", part).resumed_from == 1_000_000
+        assert download(f"{url}/here.mp4", part).resumed_from == 1_000_000
     with socket.create_server(("127.0.0.1", 0)) as ftp:
         address = f"ftp://127.0.0.1:{ftp.getsockname()[1]}/x"
         for elsewhere in (address, "file:///etc/hostname", "data:,x"):
             with serving(says(302, b"", Location=elsewhere)) as url, pytest.raises(archive.CopyFailed):
-                archive.download(url, tmp_path / "b.part")
+                download(url, tmp_path / "b.part")
         ftp.setblocking(False)
         with pytest.raises(BlockingIOError):
             ftp.accept()
     with serving(lambda request: says(302, b"", Location=request.path)(request)) as url:  # noqa: SIM117
         with pytest.raises(archive.CopyFailed):
-            archive.download(f"{url}/round", tmp_path / "b.part")
+            download(f"{url}/round", tmp_path / "b.part")
 
 
 def test_packed_bytes_are_refused(tmp_path: Path) -> None:
     with serving(says(200, gzip.compress(FILE[:1000]), **{"Content-Encoding": "gzip"})) as url:  # noqa: SIM117
         with pytest.raises(archive.CopyFailed, match="packed"):
-            archive.download(url, tmp_path / "a.part")
+            download(url, tmp_path / "a.part")
 
 
 def test_a_length_that_is_too_large_is_refused_before_a_byte_is_written(tmp_path: Path) -> None:
     with serving(says(200, b"x" * 100, length=str(archive.MAX_CLIP_BYTES + 1))) as url:  # noqa: SIM117
         with pytest.raises(archive.NotAClip):
-            archive.download(url, tmp_path / "a.part")
+            download(url, tmp_path / "a.part")
     assert not list(tmp_path.iterdir())
 
 
@@ -336,9 +340,9 @@ def test_pieces_without_a_length_are_copied_whole_or_not_at_all(tmp_path: Path) 
         request.close_connection = True
 
     with serving(lambda request: pieces(request, b"0\r\n\r\n")) as url:
-        assert archive.download(url, tmp_path / "a.part").sha256 == SHA256
+        assert download(url, tmp_path / "a.part").sha256 == SHA256
     with serving(lambda request: pieces(request, b"")) as url, pytest.raises(archive.CopyFailed):
-        archive.download(url, tmp_path / "b.part")
+        download(url, tmp_path / "b.part")
 
 
 def test_an_address_arrives_as_it_was_given(tmp_path: Path) -> None:
@@ -349,7 +353,7 @@ def test_an_address_arrives_as_it_was_given(tmp_path: Path) -> None:
         says(200, b"x")(request)
 
     with serving(note) as url:
-        archive.download(f"{url}/a%2Fb c/视.mp4?X-Sig=a+b/c==&d=%20~", tmp_path / "a.part")
+        download(f"{url}/a%2Fb c/视.mp4?X-Sig=a+b/c==&d=%20~", tmp_path / "a.part")
     assert paths == ["/a%2Fb%20c/%E8%A7%86.mp4?X-Sig=a+b/c==&d=%20~"]
 
 
@@ -363,7 +367,7 @@ def test_a_source_that_says_nothing_any_more_is_given_up(tmp_path: Path, monkeyp
         go_on.wait(10)
 
     with serving(stall) as url, pytest.raises(archive.CopyFailed, match="TimeoutError") as caught:
-        archive.download(url, tmp_path / "a.part")
+        download(url, tmp_path / "a.part")
     go_on.set()
     assert (caught.value.word, caught.value.status) == ("timeout", 200)
 
@@ -392,7 +396,7 @@ def test_a_head_that_trickles_is_given_up_and_leaves_nothing_behind(
 
     started = time.monotonic()
     with serving(trickle) as url, pytest.raises(archive.CopyFailed, match="TimeoutError") as caught:
-        archive.download(f"{url}/v.mp4", tmp_path / "a.part")
+        download(f"{url}/v.mp4", tmp_path / "a.part")
     assert time.monotonic() - started < 5
     assert (caught.value.word, caught.value.status) == ("timeout", None)
     assert hung_up.wait(5)
@@ -410,7 +414,7 @@ def test_a_redirect_gets_no_time_of_its_own(tmp_path: Path, monkeypatch: pytest.
             says(302, b"", Location=f"{request.path}x")(request)
 
     with serving(onward) as url, pytest.raises(archive.CopyFailed, match="TimeoutError"):
-        archive.download(f"{url}/", tmp_path / "a.part")
+        download(f"{url}/", tmp_path / "a.part")
     wait_for(lambda: not threads_left(), 5)
     assert len(asked) <= 4
 
@@ -427,7 +431,7 @@ def test_a_name_server_that_hangs_is_given_up(tmp_path: Path, monkeypatch: pytes
     shelf = Shelf(FILE)
     with serving(shelf) as url:
         with pytest.raises(archive.CopyFailed, match="TimeoutError"):
-            archive.download(url, tmp_path / "a.part")
+            download(url, tmp_path / "a.part")
         answers.set()
         wait_for(lambda: not threads_left(), 5)
     assert not shelf.asked, "nobody waits for the answer any more"
@@ -440,7 +444,7 @@ def test_who_keeps_the_copy_alive_is_called_before_each_request(tmp_path: Path) 
     broken_off(shelf, part)
     beats: list[int] = []
     with serving(shelf) as url:
-        archive.download(url, part, alive=lambda: beats.append(len(shelf.statuses)))
+        download(url, part, alive=lambda: beats.append(len(shelf.statuses)))
     assert beats[:2] == [0, 1]
 
 
@@ -456,7 +460,7 @@ def test_a_trickle_says_each_drop(tmp_path: Path) -> None:
             assert beats.acquire(timeout=10), "each drop is told before the next one comes"
 
     with serving(drops) as url:
-        assert archive.download(url, tmp_path / "a.part", alive=beats.release).size == 5
+        assert download(url, tmp_path / "a.part", alive=beats.release).size == 5
 
 
 # --- One writer ---------------------------------------------------------------------------------------------
@@ -466,9 +470,9 @@ def test_two_never_write_the_same_part(tmp_path: Path) -> None:
     shelf, part = Shelf(FILE), tmp_path / "a.part"
     with serving(shelf) as url, archive.hold(part) as held:
         with pytest.raises(archive.Busy):
-            archive.download(url, part)
+            download(url, part)
         assert not shelf.asked
-        assert archive.download(url, held).sha256 == SHA256
+        assert download(url, held).sha256 == SHA256
 
 
 def test_of_many_at_once_one_writes(tmp_path: Path) -> None:
@@ -478,7 +482,7 @@ def test_of_many_at_once_one_writes(tmp_path: Path) -> None:
     def copy(url: str) -> None:
         start.wait()
         try:
-            said.append(archive.download(url, part).sha256)
+            said.append(download(url, part).sha256)
         except archive.Busy:
             said.append("busy")
 
@@ -517,7 +521,8 @@ COPYING = """
 import sys
 from pathlib import Path
 from generations import archive
-archive.download(sys.argv[1], Path(sys.argv[2]))
+from generations.guard import Guard
+archive.download(sys.argv[1], Path(sys.argv[2]), guard=Guard({"127.0.0.1"}))
 """
 
 
@@ -538,12 +543,12 @@ def test_what_a_killed_process_copied_is_gone_on_with(tmp_path: Path) -> None:
         try:
             wait_for(lambda: part.exists() and part.stat().st_size == 1_500_000, 30)
             with pytest.raises(archive.Busy):
-                archive.download(url, part)
+                download(url, part)
         finally:
             process.send_signal(signal.SIGKILL)
             process.wait()
             more.set()
-        copied = archive.download(url, part)
+        copied = download(url, part)
     assert (copied.sha256, copied.resumed_from) == (SHA256, 1_500_000)
     assert part.read_bytes() == FILE
 
@@ -569,7 +574,7 @@ def test_a_disk_that_fills_up_meanwhile_keeps_what_was_copied(tmp_path: Path) ->
         files_at_most(1_200_000),
         pytest.raises(archive.NotWritten, match="disk is full") as caught,
     ):
-        archive.download(url, part)
+        download(url, part)
     assert caught.value.word == "disk full"
     assert part.read_bytes() == FILE[: part.stat().st_size]
     assert copy_again(shelf, part).resumed_from == 1_200_000
@@ -584,12 +589,12 @@ def test_a_disk_that_is_really_full(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     try:
         shelf, part = Shelf(FILE), disk / "a.part"
         with serving(shelf) as url, pytest.raises(archive.NotWritten, match="disk is full"):
-            archive.download(url, part)
+            download(url, part)
         assert not part.exists(), "64 MB are to stay free"
         monkeypatch.setattr(storing, "check_room", lambda *_: None)
         monkeypatch.setattr(fetching, "check_room", lambda *_: None)
         with serving(shelf) as url, pytest.raises(archive.NotWritten, match="disk is full"):
-            archive.download(url, part)
+            download(url, part)
         assert part.read_bytes() == FILE[: part.stat().st_size] != b""
         subprocess.run(["mount", "-o", "remount,size=8m", disk], check=True)
         assert copy_again(shelf, part).resumed_from > 0
@@ -605,7 +610,7 @@ def test_room_is_looked_for_again_while_it_is_written(tmp_path: Path, monkeypatc
     monkeypatch.setattr(storing.shutil, "disk_usage", lambda _: usage(next(left)))
     shelf, part = Shelf(FILE), tmp_path / "a.part"
     with serving(shelf) as url, pytest.raises(archive.NotWritten, match="disk is full"):
-        archive.download(url, part)
+        download(url, part)
     monkeypatch.undo()
     assert copy_again(shelf, part).resumed_from >= 1_000_000
 
@@ -617,7 +622,7 @@ def test_bytes_that_the_disk_did_not_take_are_not_gone_on_with(tmp_path: Path, m
     shelf, part = Shelf(FILE), tmp_path / "a.part"
     monkeypatch.setattr(parts.os, "fsync", fails)
     with serving(shelf) as url, pytest.raises(archive.NotWritten, match="could not be written"):
-        archive.download(url, part)
+        download(url, part)
     monkeypatch.undo()
     assert copy_again(shelf, part).resumed_from == 0
 

@@ -14,18 +14,22 @@ from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 from django.utils import timezone
 
-from generations import ledger
+from generations import invitations, ledger
 from generations.models import (
     Alert,
+    AllowedHost,
     BudgetOverride,
     CatalogueEntry,
     Difference,
     Export,
+    HouseRules,
+    Invitation,
     PriceList,
     PriceRow,
     ProviderKey,
     Rate,
     Reconciliation,
+    ShareLink,
     User,
     VendorAddress,
 )
@@ -33,7 +37,7 @@ from tests.factories import SECRET, make_budget, make_creation, make_key, make_t
 from tests.views.pages import signed_in
 
 pytestmark = pytest.mark.django_db
-OWN = {"login", "logout", "password_change"}
+OWN = {"logout"}
 TABLES = sorted(admin.site._registry, key=lambda model: model._meta.label_lower)
 
 
@@ -57,6 +61,10 @@ def house(alice: User, admin: User) -> ProviderKey:
     Export.objects.create(actor=admin, format="csv", first_day=today, last_day=today)
     run = Reconciliation.objects.create(key=key, from_at=now, to_at=now, actor=admin)
     Difference.objects.create(run=run, key=key, kind="theirs", unit="credit", theirs=Decimal(5), remote_id="1")
+    AllowedHost.objects.create(host="media.example.com")
+    ShareLink.objects.create(token_hash="0" * 64, token_end="abcd", owner=alice, created_by=alice, task=task)
+    HouseRules.objects.create(pk=1)
+    invitations.make(Invitation(name="Ming"), admin)
     VendorAddress.objects.create(provider="vidu", base_url="https://elsewhere.example/vidu")
     prices = PriceList.objects.create(provider="vidu", name="ours", unit="credit", valid_from=today)
     PriceRow.objects.create(price_list=prices, model="viduq3-turbo", per_second=Decimal(1))
@@ -129,7 +137,7 @@ def test_nothing_is_changed_by_any_post(table: type[Model], house: ProviderKey, 
 @pytest.mark.parametrize("place", sorted(set(own_addresses())))
 def test_no_address_of_the_admin_takes_a_post(place: str, house: ProviderKey, auditor: User) -> None:
     for data in ({}, {"confirmed": "yes", "secret": "sandbox-a-new-secret-9", "key": house.pk, "amount": "1"}):
-        assert signed_in(auditor).post(place, data).status_code == 403, place
+        assert signed_in(auditor).post(place, data).status_code in (403, 405), place
 
 
 def test_the_walk_finds_the_addresses_that_are_ours() -> None:
@@ -177,8 +185,9 @@ def test_without_the_layer_around_it_each_page_still_asks(house: ProviderKey, au
 def test_an_auditor_may_sign_out_and_change_the_own_password(auditor: User) -> None:
     client = signed_in(auditor)
     new = f"a-long-{uuid.uuid4().hex}"
-    fields = {"old_password": "pass", "new_password1": new, "new_password2": new}
-    assert client.post(reverse("admin:password_change"), fields).status_code == 302
+    fields = {"oldpassword": "pass", "password1": new, "password2": new}
+    there = client.get(reverse("admin:password_change"))["Location"]
+    assert client.post(there, fields).status_code == 302
     auditor.refresh_from_db()
     assert auditor.check_password(new)
     assert client.post(reverse("admin:logout")).status_code in (200, 302)

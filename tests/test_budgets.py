@@ -1,5 +1,6 @@
 """What may still be spent, and what happens at the end of it."""
 
+import html
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -9,9 +10,10 @@ import pytest
 from django.contrib.auth.models import Group
 from django.db import IntegrityError, transaction
 from django.test import Client
+from django.utils import timezone
 
 from generations import budgets, keys, ledger, lifecycle, standings, totals
-from generations.models import Batch, Budget, BudgetOverride, ProviderKey, Task, User
+from generations.models import Batch, Budget, BudgetOverride, ProviderKey, Task, UsageEntry, User
 from generations.providers.base import Money, Unit
 from tests.factories import make_budget, make_key, make_task, make_user
 from tests.test_lifecycle import press
@@ -22,6 +24,18 @@ pytestmark = pytest.mark.django_db
 
 def charge(amount: int) -> Money:
     return Money(Decimal(amount), Unit.CREDIT)
+
+
+def unpriced(owner: User, key: ProviderKey, **over: Any) -> list[Task]:
+    """A press at a vendor that names no prices."""
+    return press(owner, key, offer=key.translator.offers[0], audio=None, **over)
+
+
+def done(task: Task, credits: int) -> None:
+    Task.objects.filter(pk=task.pk).update(state="succeeded", charge=credits, finished_at=timezone.now())
+    task.refresh_from_db()
+    ledger.settle(task, Money(Decimal(credits), Unit(task.unit)))
+    totals.count(None, task)
 
 
 def left(budget: Budget) -> Decimal | None:
@@ -167,6 +181,53 @@ class TestPress:
         assert (kept.actor, kept.reason, kept.amount, kept.batch.tasks.count()) == (admin, "The client waits", 55, 1)
         again = desk.post("/tasks/", composer_fields(desk, "/", prompt="Another"), headers=htmx())
         assert again.status_code == 422, "a reason counts for one press"
+
+    def test_without_a_price_it_is_one_at_a_time_until_the_bill_has_come(self, alice: User) -> None:
+        key = make_key("Gateway", provider="uniall")
+        make_budget(key, 100)
+        with pytest.raises(budgets.OverBudget) as refused:
+            unpriced(alice, key, count=2)
+        assert refused.value.unpriced
+        (first,) = unpriced(alice, key)
+        with pytest.raises(budgets.OverBudget):
+            unpriced(alice, key)
+        done(first, 30)
+        (second,) = unpriced(alice, key)
+        assert UsageEntry.objects.filter(task=second).values_list("kind", "amount", "source").get() == (
+            "reserve", 30, "history",
+        )  # fmt: skip
+        assert budgets.standing(Budget.objects.get()).used == 60
+        with pytest.raises(budgets.OverBudget):
+            unpriced(alice, key, count=2)
+        unpriced(alice, key)
+        done(second, 45)
+        assert budgets.standing(Budget.objects.get()).used == 105
+        assert totals.check() == []
+
+    def test_without_a_budget_nobody_waits_for_a_price(self, alice: User) -> None:
+        key = make_key("Gateway", provider="uniall")
+        make_budget(key, 1, block_at=None)
+        assert len(unpriced(alice, key, count=4)) == 4
+
+    def test_what_such_clips_cost_is_the_most_that_one_of_them_did(self, alice: User) -> None:
+        key = make_key("Gateway", provider="uniall")
+        for cost, over in ((30, {}), (50, {}), (900, {"duration": 8}), (800, {"resolution": "1080p"})):
+            (task,) = unpriced(alice, key)
+            Task.objects.filter(pk=task.pk).update(state="succeeded", charge=cost, **over)
+        (task,) = unpriced(alice, key)
+        assert budgets.usual_charge(task) == 50
+
+    def test_the_page_says_that_the_price_is_not_known(self, admin: User) -> None:
+        key = make_key("Gateway", provider="uniall")
+        make_budget(key, 100)
+        unpriced(admin, key)
+        desk = signed_in(admin)
+        fields = composer_fields(desk, f"/?key={key.pk}", prompt="A boat")
+        refused = desk.post("/tasks/", fields, headers=htmx())
+        assert refused.status_code == 422
+        assert "nobody knows yet what such a clip costs" in html.unescape(refused.content.decode())
+        assert desk.post("/tasks/", fields | {"override": "The client waits"}, headers=htmx()).status_code == 200
+        assert BudgetOverride.objects.get().amount is None
 
     def test_an_auditor_orders_nothing(self, key: ProviderKey) -> None:
         desk = signed_in(make_user("auditor", role="auditor"))

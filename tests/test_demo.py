@@ -4,6 +4,7 @@ from io import StringIO
 from urllib.parse import urlsplit
 
 import pytest
+from allauth.account.models import EmailAddress
 from django.core.management import CommandError, call_command
 
 from generations import addresses
@@ -43,6 +44,12 @@ def test_it_tells_the_password_and_no_secret() -> None:
     said = run()
     assert "Sign in as demo" in said
     assert "sandbox-" not in said
+
+
+def test_its_people_can_come_in_by_their_address() -> None:
+    run()
+    found = EmailAddress.objects.filter(verified=True, primary=True).values_list("user__username", "email")
+    assert set(found) == {(name, f"{name}@videoforge.example") for name in demo.PEOPLE}
 
 
 def test_a_second_run_follows_the_sandbox_and_does_nothing_else() -> None:

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 import tracemalloc
 import uuid
 from datetime import UTC, date, datetime, timedelta
@@ -37,6 +38,8 @@ def _today(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_what_a_spreadsheet_would_split_off_is_no_formula_either() -> None:
     assert exports.safe("Mei;=1+1") == "Mei;'=1+1"
     assert exports.safe("a;b") == "a;b"
+    assert exports.safe(";=1+1") == ";'=1+1"
+    assert exports.safe("a;;=1+1") == "a;;'=1+1"
 
 
 def wanted(user: User, query: str = "") -> Filters:
@@ -146,7 +149,7 @@ def test_no_text_becomes_a_formula(admin: User, text: str) -> None:
     for row in (as_csv(admin)[0], as_xlsx(admin)[0]):
         for name in ("key_label", "note", "vendor_task_id", "model"):
             cell = row[name].replace("_x000D_", "\r")  # how XLSX spells it
-            assert cell == f"'{text}", name
+            assert cell == "'" + text.replace("\t=", "\t'="), name
     assert as_csv(admin)[0]["amount"] == "-5"
     assert as_xlsx(admin)[0]["amount"] == -5
 
@@ -155,7 +158,8 @@ def test_no_text_becomes_a_formula(admin: User, text: str) -> None:
 def test_whatever_somebody_wrote_is_text(text: str) -> None:
     found = exports.safe(text)
     assert not found.startswith(exports.FORMULAS)
-    assert found.removeprefix("'") == text.replace("\0", "").removeprefix("'") or len(text) > exports.CELL_LENGTH
+    assert not re.search(r"[;\t][=+\-@＝＋－＠]", found), "where a spreadsheet would begin a cell"
+    assert found.replace("'", "") == text.replace("\0", "").replace("'", "") or len(text) > exports.CELL_LENGTH
 
 
 def test_quotes_lines_and_chinese_come_back_as_they_were(admin: User, key: ProviderKey) -> None:
@@ -275,3 +279,17 @@ def test_an_empty_month_is_a_workbook_with_a_heading(admin: User) -> None:
 
 def test_columns_have_a_spreadsheets_names() -> None:
     assert [sheets._letters(place) for place in (0, 20, 25, 26, 701, 702)] == ["A", "U", "Z", "AA", "ZZ", "AAA"]
+
+
+@pytest.mark.skipif(connection.vendor != "sqlite", reason="reads SQLite's plans")
+def test_the_rows_of_clips_are_found_by_their_clips(alice: User, admin: User, key: ProviderKey) -> None:
+    """Not by a walk through the ledger, which has rows of any time for a clip."""
+    book(key, 60, person=alice, task=ended(alice, key))
+    with CaptureQueriesContext(connection) as queries:
+        assert len(as_csv(admin, "list=clips")) == 1
+    (asked,) = [each["sql"] for each in queries if "note" in each["sql"] and "usageentry" in each["sql"]]
+    with connection.cursor() as cursor:
+        cursor.execute("EXPLAIN QUERY PLAN " + asked.replace("%", "%%"))
+        plan = [str(row[3]) for row in cursor.fetchall()]
+    assert "SEARCH generations_usageentry USING INDEX generations_usageentry_task" in " ".join(plan), plan
+    assert not [line for line in plan if line.startswith("SCAN")], plan

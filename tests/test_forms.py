@@ -626,9 +626,9 @@ def test_initial_values_that_are_nonsense_are_only_nonsense(alice: User, key: Pr
 def test_a_form_costs_few_queries(
     alice: User, key: ProviderKey, pictures: list[Asset], django_assert_max_num_queries: DjangoAssertNumQueries
 ) -> None:
-    with django_assert_max_num_queries(3):
+    with django_assert_max_num_queries(4):
         assert GenerateForm(user=alice).params.offer
-    with django_assert_max_num_queries(8):
+    with django_assert_max_num_queries(9):
         form = accepted(alice, order(REFERENCES, pictures[:7]))
         assert form.params.offer
         assert form.slots

@@ -10,7 +10,7 @@ import respx
 from django.utils import timezone
 from django_q.models import OrmQ
 
-from generations import leases, ledger, lifecycle, reconciliation, totals, transport
+from generations import alerts, leases, ledger, lifecycle, reconciliation, totals, transport
 from generations.models import (
     Alert,
     Attempt,
@@ -27,7 +27,7 @@ from generations.models import (
     User,
 )
 from generations.providers.base import Answer, Call, Money, Receipt, RemoteState, Snapshot, Unit
-from generations.reconciliation import balance, listing
+from generations.reconciliation import asking, balance, listing, wording
 from tests.factories import make_key, make_task
 
 pytestmark = pytest.mark.django_db
@@ -201,12 +201,77 @@ def test_what_a_person_left_as_it_is_is_not_asked_again_unless_it_moves(
     paid(alice, vidu, "41")
     listed(page(row("41", credits=70)))
     reconcile(vidu)
-    assert reconciliation.settle(only(), "keep", admin) is None
+    assert reconciliation.settle(only(), "keep", admin, "agreed by mail") is None
     assert reconcile(vidu).is_explained
     respx.reset()
     listed(page(row("41", credits=90)))
     assert not reconcile(vidu).is_explained
     assert sorted(each.state for each in Difference.objects.all()) == ["open", "settled"]
+
+
+@respx.mock
+def test_what_was_booked_and_differs_again_is_found_again(alice: User, admin: User, vidu: ProviderKey) -> None:
+    """Equal figures after a row was booked prove that the books moved."""
+    task = paid(alice, vidu, "41")
+    for theirs in (60, 55, 60):
+        respx.reset()
+        listed(page(row("41", credits=theirs)))
+        assert not reconcile(vidu).is_explained
+        reconciliation.settle(Difference.objects.get(state="open"), "book", admin)
+        assert ledger.booked(task) == theirs
+        assert reconcile(vidu).is_explained
+    task.refresh_from_db()
+    lifecycle.correct_charge(task, Decimal(55), "the console says so", actor=admin)
+    assert not reconcile(vidu).is_explained, "and when somebody corrects the charge back"
+
+
+@respx.mock
+def test_what_was_left_before_a_row_was_booked_is_asked_about_again(
+    alice: User, admin: User, vidu: ProviderKey
+) -> None:
+    task = paid(alice, vidu, "41")
+    for theirs, how in ((60, "keep"), (70, "book")):
+        respx.reset()
+        listed(page(row("41", credits=theirs)))
+        reconcile(vidu)
+        reconciliation.settle(Difference.objects.get(state="open"), how, admin, "said so")
+    task.refresh_from_db()
+    lifecycle.correct_charge(task, Decimal(55), "back", actor=admin)
+    respx.reset()
+    listed(page(row("41", credits=60)))
+    assert not reconcile(vidu).is_explained
+
+
+@respx.mock
+def test_another_state_than_the_one_that_was_left_is_news(alice: User, admin: User, vidu: ProviderKey) -> None:
+    paid(alice, vidu, "41", "0", state="failed")
+    listed(page(row("41", state="processing", credits=None)))
+    reconcile(vidu)
+    reconciliation.settle(only(), "keep", admin, "their list is slow")
+    assert reconcile(vidu).is_explained
+    Task.objects.update(state="cancelled")
+    assert not reconcile(vidu).is_explained
+
+
+@respx.mock
+def test_what_was_left_is_told_by_every_run_that_sees_it(alice: User, admin: User, vidu: ProviderKey) -> None:
+    paid(alice, vidu, "41")
+    paid(alice, vidu, "42", "0", state="failed")
+    listed(page(row("41", credits=60), row("42", state="processing", credits=None)))
+    first = reconcile(vidu)
+    for each in Difference.objects.all():
+        with pytest.raises(reconciliation.Cannot, match="reason"):
+            reconciliation.settle(each, "keep", admin, " ")
+        reconciliation.settle(each, "keep", admin, "agreed by mail")
+    for run in (first, reconcile(vidu), reconcile(vidu)):
+        assert run.is_explained
+        assert wording.verdict(run) == ("Explained; 2 differences were left as they are (5 credits).", "ok")
+        assert "2 differences were left as they are, with a reason." in wording.notes(run)
+        (shown,) = wording.with_badges(Reconciliation.objects.with_open().filter(pk=run.pk))
+        assert shown.badge == ("Explained, 2 left", "ok")  # type: ignore[attr-defined]
+    respx.reset()
+    listed(page(row("41"), row("42", state="failed", credits=0)))
+    assert "both books say the same" in wording.verdict(reconcile(vidu))[0], "the vendor came round"
 
 
 @pytest.mark.parametrize("credits", ["many", -55, 10**9, None, float("1e300"), [55], {"n": 1}, True, ""])
@@ -350,6 +415,18 @@ def test_a_strangers_task_whose_price_changes_afterwards(admin: User, vidu: Prov
     reconciliation.settle(difference, "book", admin)
     assert in_books(vidu) == 30
     assert reconcile(vidu).is_explained
+
+
+@respx.mock
+def test_a_row_for_a_stranger_that_is_taken_back_is_found_again(admin: User, vidu: ProviderKey) -> None:
+    listed(page(row("1", credits=50)))
+    for number in range(3):
+        assert not reconcile(vidu).is_explained, f"time {number}"
+        entry = reconciliation.settle(Difference.objects.get(state="open"), "book", admin)
+        assert entry is not None
+        assert in_books(vidu) == 50
+        assert reconcile(vidu).is_explained
+        ledger.reverse(entry, "wrong", admin)
 
 
 @respx.mock
@@ -583,6 +660,88 @@ def test_ours_that_hangs_is_ended_and_let_go(alice: User, admin: User, vidu: Pro
 
 
 @respx.mock
+def test_ours_that_is_let_go_comes_back_and_is_missing_again(alice: User, admin: User, vidu: ProviderKey) -> None:
+    paid(alice, vidu, "41")
+    for kind, how, answer in (("ours", "release", page()), ("amount", "book", page(row("41"))), ("ours", "", page())):
+        respx.reset()
+        listed(answer)
+        ask("41", gone())
+        assert not reconcile(vidu).is_explained
+        difference = Difference.objects.get(state="open")
+        assert difference.kind == kind
+        if how:
+            reconciliation.settle(difference, how, admin)
+
+
+def too_often() -> httpx.Response:
+    return httpx.Response(429, json={"code": 429, "reason": "TooManyRequests", "message": "slow down"})
+
+
+@pytest.mark.parametrize("answer", [httpx.Response(500, json={}), too_often(), httpx.Response(200, text="<html>")])
+@pytest.mark.parametrize(("amount", "state"), [("55", "succeeded"), ("0", "failed"), (None, "processing")])
+@respx.mock
+def test_a_vendor_that_says_nothing_has_not_said_that_it_knows_nothing(
+    alice: User, vidu: ProviderKey, answer: httpx.Response, amount: str | None, state: str
+) -> None:
+    paid(alice, vidu, "41", amount, state=state, **({} if amount else {"made_at": None, "finished_at": None}))
+    listed(page())
+    ask("41", answer)
+    run = reconcile(vidu)
+    assert (run.state, run.error, run.unread, run.is_explained) == ("incomplete", "unread", 1, False)
+    assert not Difference.objects.exists()
+
+
+@respx.mock
+def test_what_was_not_asked_about_is_not_known_to_be_missing(
+    alice: User, vidu: ProviderKey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(asking, "MOST_MISSING", 2)
+    for number in ("41", "42", "43"):
+        paid(alice, vidu, number)
+        ask(number, gone())
+    listed(page())
+    run = reconcile(vidu)
+    assert (run.state, run.unread, run.found) == ("incomplete", 1, 2)
+    reconcile(vidu)
+    assert Difference.objects.filter(kind="ours", state="open").count() == 3, "by and by all are asked about"
+
+
+@respx.mock
+def test_what_a_press_let_go_while_the_vendor_was_asked_is_not_found(
+    alice: User, admin: User, vidu: ProviderKey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paid(alice, vidu, "41")
+    listed(page())
+    ask("41", gone())
+    reconcile(vidu)
+    fetch = asking.polling.fetch_snapshot
+
+    def press_meanwhile(task: Task) -> Snapshot:
+        reconciliation.settle(Difference.objects.get(), "release", admin)
+        return fetch(task)
+
+    monkeypatch.setattr(asking.polling, "fetch_snapshot", press_meanwhile)
+    assert reconcile(vidu).is_explained
+
+
+@respx.mock
+def test_what_was_booked_within_the_hour_and_is_not_listed_yet_is_said(alice: User, vidu: ProviderKey) -> None:
+    lately = NOW() - timedelta(minutes=30)
+    for number in range(4):
+        paid(alice, vidu, str(number), submitted_at=lately, made_at=lately, finished_at=lately)
+    paid(alice, vidu, "free", "0", state="failed", submitted_at=lately, made_at=None, finished_at=lately)
+    listed(page(row("0", at=lately)))
+    run = reconcile(vidu)
+    assert (run.is_explained, run.listed, run.unlisted) == (True, 1, 3)
+    said, tone = wording.verdict(run)
+    assert (said.startswith("Explained but for the last hour"), "last amount" in said, tone) == (True, False, "ok")
+    assert "3 clips of the hour before were booked and are not in the vendor's list yet." in wording.notes(run)
+    assert wording.short(run, 0)[0] == "Explained but for the last hour"
+    earlier = reconcile(vidu, to_at=NOW() - timedelta(minutes=40))
+    assert (earlier.unlisted, earlier.is_explained) == (0, True)
+
+
+@respx.mock
 def test_the_list_may_lag_for_an_hour(alice: User, vidu: ProviderKey) -> None:
     make_task(alice, key=vidu, state="processing", remote_id="41", submitted_at=NOW())
     listed(page())
@@ -722,6 +881,24 @@ def test_a_run_that_died_is_done_again(alice: User, vidu: ProviderKey, monkeypat
     assert reconciliation.run(run.pk)
     run.refresh_from_db()
     assert (run.state, run.listed, run.found, Difference.objects.count()) == ("complete", 2, 1, 1)
+
+
+@respx.mock
+def test_who_dies_before_telling_has_not_ended(vidu: ProviderKey, monkeypatch: pytest.MonkeyPatch) -> None:
+    def die(*_: Any) -> None:
+        raise SystemExit
+
+    listed(page(row("1"), row("2")))
+    run = reconciliation.request(vidu, NOW() - timedelta(days=1), NOW())
+    with monkeypatch.context() as patched:
+        patched.setattr(alerts, "external_use", die)
+        with pytest.raises(SystemExit):
+            reconciliation.run(run.pk)
+    run.refresh_from_db()
+    assert (run.state, run.ended_at, Alert.objects.count()) == ("running", None, 0)
+    assert reconciliation.run(run.pk)
+    run.refresh_from_db()
+    assert (run.state, Alert.objects.get(kind="external-use").facts["number"]) == ("complete", 2)
 
 
 @respx.mock

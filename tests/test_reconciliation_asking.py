@@ -14,8 +14,10 @@ from django.db import connection
 from django.utils import timezone
 from django_q.models import OrmQ
 
-from generations import leases, ledger, reconciliation, totals
+from generations import attention, leases, ledger, reconciliation, totals
+from generations.alert_words import alert_words
 from generations.models import (
+    Alert,
     Attempt,
     BalanceReading,
     Difference,
@@ -140,6 +142,17 @@ def test_what_a_vendor_forgot_is_not_explained_to_the_last_amount(alice: User, u
     said, tone = wording.verdict(run)
     assert "what was booked for 2 clips cannot be checked any more" in said
     assert ("last amount" in said, tone) == (False, "ok")
+
+
+@respx.mock
+def test_without_a_list_only_what_was_sent_from_here_is_explained(alice: User, uniall: ProviderKey) -> None:
+    paid(alice, uniall, "a")
+    says("a")
+    run = reconcile(uniall)
+    assert wording.verdict(run) == (
+        "Explained to the last amount of what was sent from here: both books say the same of it.", "ok",
+    )  # fmt: skip
+    assert wording.short(run, 0) == ("Explained, of what was sent from here", "ok")
 
 
 @respx.mock
@@ -377,6 +390,92 @@ def test_keys_of_one_account_share_its_balance(key: ProviderKey) -> None:
     assert not Difference.objects.exists()
 
 
+def test_a_gap_of_an_account_is_booked_once_whoever_of_its_keys_tells(key: ProviderKey, admin: User) -> None:
+    other = make_key("Other", "sandbox-not-a-real-key-0002", base_url=key.base_url)
+    for each, spent in ((key, 200), (other, 300)):
+        reading(each, START, 1000)
+        reading(each, START + HOUR, 400)
+        booked(each, spent, START + timedelta(minutes=5))
+    for each in (key, other):
+        assert compare_balance(each).balance_gap == 100, "what the other key spent is no gap"
+    first, second = Difference.objects.order_by("pk")
+    assert (first.ours, first.theirs) == (500, 600)
+    entry = reconciliation.settle(first, "book", admin, "a fee")
+    assert entry is not None
+    assert entry.amount == 100
+    assert reconciliation.settle(second, "book", admin, "a fee") is None
+    assert UsageEntry.objects.filter(kind="adjust").count() == 1
+
+
+def test_what_another_account_spent_explains_nothing_here(key: ProviderKey) -> None:
+    other = make_key("Other", "sandbox-not-a-real-key-0002", base_url=key.base_url)
+    for each, begin in ((key, 10_000), (other, 5_000)):
+        reading(each, START, begin)
+        reading(each, START + 10 * HOUR, begin - 600)
+    booked(other, 600, START + 5 * HOUR)
+    assert compare_balance(key).balance_gap == 600
+    assert Difference.objects.get().theirs == 600
+    assert compare_balance(other).balance_gap == 0
+
+
+def test_two_accounts_that_begin_alike_part_when_money_flows(key: ProviderKey) -> None:
+    other = make_key("Other", "sandbox-not-a-real-key-0002", base_url=key.base_url)
+    for hours in range(5):
+        reading(key, START + hours * HOUR, 1000 if hours < 4 else 400)
+        reading(other, START + hours * HOUR + timedelta(minutes=3), 1000 - 150 * hours)
+        if hours:
+            booked(other, 150, START + hours * HOUR)
+    assert compare_balance(key).balance_gap == 600
+    assert Difference.objects.get().kind == "balance"
+
+
+def test_keys_of_one_account_that_are_read_at_other_minutes_while_money_flows(key: ProviderKey, alice: User) -> None:
+    """One bought in the midst of it, and a clip that failed had been taken and was given back."""
+    other = make_key("Other", "sandbox-not-a-real-key-0002", base_url=key.base_url)
+    flow = (30, 70, 40, 90)
+    left = 1000
+    reading(key, START, left)
+    for hours, amount in enumerate(flow):
+        at = START + hours * HOUR
+        booked(key if hours % 2 else other, amount, at + timedelta(minutes=10))
+        left -= amount
+        reading(other, at + timedelta(minutes=20), left)
+        reading(key, at + HOUR, left - (60 if hours == 1 else 0))  # while the clip ran that failed
+    ran = START + 2 * HOUR
+    make_task(
+        alice, key=other, state="failed", charge=Decimal(0), quote=Decimal(60),
+        submitted_at=ran - timedelta(minutes=4), finished_at=ran + timedelta(minutes=4),
+    )  # fmt: skip
+    assert (compare_balance(key).balance_gap, Difference.objects.count()) == (0, 0)
+
+
+def test_a_key_that_was_rotated_away_and_is_not_read_any_more_is_of_the_account(key: ProviderKey) -> None:
+    old = make_key("Until today", "sandbox-not-a-real-key-0002", base_url=key.base_url, state="draining")
+    reading(old, START - timedelta(minutes=20), 1000)
+    reading(key, START, 1000)
+    booked(old, 200, START + 3 * HOUR)  # its clips ended hours after the new one had taken its place
+    reading(key, START + 5 * HOUR, 800)
+    assert (compare_balance(key).balance_gap, Difference.objects.count()) == (0, 0)
+
+
+def test_a_gap_that_was_left_is_told_while_the_window_has_it(key: ProviderKey, admin: User) -> None:
+    reading(key, START, 1000)
+    reading(key, START + HOUR, 700)
+    compare_balance(key)
+    with pytest.raises(reconciliation.Cannot, match="reason"):
+        reconciliation.settle(Difference.objects.get(), "keep", admin)
+    reconciliation.settle(Difference.objects.get(), "keep", admin, "the vendor looks into it")
+    Reconciliation.objects.all().update(state="complete")
+    run = compare_balance(key)
+    Reconciliation.objects.filter(pk=run.pk).update(state="complete", ended_at=NOW(), lists=True)
+    run.refresh_from_db()
+    assert run.is_explained
+    assert wording.verdict(run)[0] == "Explained; 1 difference was left as it is (300 credits)."
+    later = reconciliation.request(key, START + 2 * HOUR, NOW())
+    balance.compare(later)
+    assert not later.left_as_it_is.exists()
+
+
 def test_an_amount_on_the_edge_of_an_hour_counts_once(key: ProviderKey) -> None:
     edge = START.replace(minute=0) + HOUR
     for at, left in ((edge - HOUR, 1000), (edge, 900), (edge + HOUR, 900)):
@@ -413,6 +512,47 @@ def test_each_night_every_key_that_was_used_is_compared_once(uniall: ProviderKey
     runs.update(created_at=at_four)
     assert reconciliation.nightly() == 0, "once a night"
     assert len([job for job in OrmQ.objects.all() if str(job.func()).endswith("reconcile")]) >= 2
+
+
+@respx.mock
+def test_a_run_of_a_command_is_not_the_nights(uniall: ProviderKey, at_four: datetime) -> None:
+    ProviderKey.objects.update(created_at=at_four - timedelta(days=9), last_used_at=at_four)
+    command("--from", str(totals.today()))
+    assert Reconciliation.objects.count() == 1
+    Reconciliation.objects.update(created_at=at_four)
+    assert reconciliation.nightly() == 1
+    assert sorted(Reconciliation.objects.values_list("nightly", flat=True)) == [False, True]
+
+
+def test_what_a_key_that_was_put_away_did_this_week_is_compared(
+    alice: User, uniall: ProviderKey, at_four: datetime
+) -> None:
+    paid(alice, uniall, "a", then=at_four - 9 * HOUR)
+    ProviderKey.objects.update(created_at=at_four - timedelta(days=9), last_used_at=None, state="disabled")
+    assert reconciliation.nightly() == 1
+
+
+@respx.mock
+def test_a_night_without_a_comparison_is_told(alice: User, uniall: ProviderKey) -> None:
+    paid(alice, uniall, "a")
+    fails("a", httpx.Response(500))
+    asked, by_night = (
+        reconciliation.request(uniall, NOW() - timedelta(days=1), NOW(), nightly=nightly) for nightly in (False, True)
+    )
+    reconciliation.run(asked.pk)
+    assert (Alert.objects.count(), [*attention.not_compared()]) == (0, []), "whoever asked is looking at it"
+    reconciliation.run(by_night.pk)
+    again = reconciliation.request(uniall, NOW() - timedelta(days=1), NOW(), nightly=True)
+    reconciliation.run(again.pk)
+    alert = Alert.objects.get()
+    subject, body = alert_words(alert)
+    assert (alert.kind, alert.key, subject) == ("not-compared", uniall, "Key Resold was not compared")
+    assert "Some of the vendor's answers could not be read." in body
+    (line,) = attention.not_compared()
+    assert (line.text, line.detail) == ("1 key was not compared with its vendor last night", "Resold")
+    says("a")
+    reconciliation.run(reconciliation.request(uniall, NOW() - timedelta(days=1), NOW(), nightly=True).pk)
+    assert not [*attention.not_compared()]
 
 
 def test_before_three_nothing_begins(uniall: ProviderKey, settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -461,7 +601,46 @@ def test_the_command_says_what_is_left(alice: User, uniall: ProviderKey) -> None
     assert f"Amount differs: a (task {task.pk}): Booked here: 55 credits. The vendor says 60 credits." in said
     assert "0 of 1 keys explained" in said
     old = str(totals.today() - timedelta(days=9))
-    assert command("--from", old, "--to", old)[0] == 0, "nothing was made on that day"
+    assert command("--key", "Resold", "--from", old, "--to", old)[0] == 0, "nothing was made on that day"
+
+
+@respx.mock
+def test_the_command_compares_what_was_used_whatever_became_of_it(alice: User, uniall: ProviderKey) -> None:
+    paid(alice, uniall, "a")
+    says("a", 60)
+    make_key("Idle", "sandbox-not-a-real-key-0003", provider="uniall", base_url=UNIALL)
+    make_key("Put away", "sandbox-not-a-real-key-0005", state="disabled")
+    ProviderKey.objects.filter(pk=uniall.pk).update(state="disabled", last_used_at=None)
+    code, said = command()
+    assert code == 1
+    assert "Amount differs: a" in said
+    assert "Put away (Vidu): not compared: it is disabled and was not used in this time" in said
+    assert "Idle (UniAll): not compared: its vendor has no list, and it was not used in this time" in said
+    assert "0 of 1 keys explained" in said
+    Attempt.objects.update(sent_at=NOW() - timedelta(days=30))
+    assert command()[1].splitlines()[-1].endswith("1 differences of another time are open"), "it is not left out"
+
+
+def test_nothing_compared_is_no_success(uniall: ProviderKey) -> None:
+    ProviderKey.objects.update(last_used_at=None)
+    code, said = command()
+    assert (code, "Nothing was compared" in said, "explained" in said) == (1, True, False)
+
+
+@respx.mock
+def test_the_command_says_how_far_it_is_explained(alice: User, admin: User, uniall: ProviderKey) -> None:
+    paid(alice, uniall, "a")
+    says("a")
+    said = command()[1].splitlines()[-1]
+    assert said.startswith("1 of 1 keys explained to the last amount; of 1 only what was sent from here")
+    says("a", 60)
+    command()
+    reconciliation.settle(Difference.objects.get(), "keep", admin, "agreed by mail")
+    code, said = command()
+    assert code == 0
+    assert "Explained; 1 difference was left as it is (5 credits)." in said
+    assert "1 differences were left as they are" in said.splitlines()[-1]
+    assert "last amount" not in said
 
 
 @pytest.mark.parametrize(

@@ -71,10 +71,12 @@ def test_the_database_refuses_to_change_the_ledger(alice: User, key: ProviderKey
 
 
 @pytest.mark.skipif(connection.vendor != "sqlite", reason="a word of SQLite's")
-def test_a_row_is_not_replaced_either(alice: User, key: ProviderKey) -> None:
+@pytest.mark.parametrize("other", [{}, {"id": "NULL"}, {"id": "NULL", "once": "'another'"}, {"once": "'another'"}])
+def test_a_row_is_not_replaced_either(alice: User, key: ProviderKey, other: dict[str, str]) -> None:
+    """By its number, by what makes it come once, or by being the one settling row of its task."""
     ledger.settle(make_task(alice), credits(5))
     names = [field.column for field in UsageEntry._meta.concrete_fields]
-    picked = ", ".join("999" if name == "amount" else name for name in names)
+    picked = ", ".join({"amount": "999", **other}.get(name, name) for name in names)
     table = "generations_usageentry"
     statement = f"INSERT OR REPLACE INTO {table} ({', '.join(names)}) SELECT {picked} FROM {table}"  # noqa: S608
     with pytest.raises(DatabaseError, match="never changed"), transaction.atomic(), connection.cursor() as cursor:

@@ -47,10 +47,14 @@ ALLOWED_HOSTS = [*LOOPBACK_NAMES, *([PUBLIC.hostname] if PUBLIC.hostname else []
 CSRF_TRUSTED_ORIGINS = [VIDEOFORGE_PUBLIC_URL] if PUBLIC.hostname else []
 SECURE_ON = PUBLIC.scheme == "https"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_ON
+SESSION_ENGINE = "generations.sessions"
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if SECURE_ON else None
 SECURE_HSTS_SECONDS = 31_536_000 if SECURE_ON else 0
+# The proxy that holds the certificate redirects, programs of this machine ask us without; and what other names of the
+# operator's domain do is not for us to promise.
+SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W008", "security.W021"]
 SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
@@ -80,18 +84,26 @@ INSTALLED_APPS = [
     "heroicons",
     "csp",
     "auditlog",
+    "allauth",
+    "allauth.account",
+    "allauth.mfa",
+    "allauth.usersessions",
+    "allauth.socialaccount",
+    "allauth.socialaccount.providers.openid_connect",
 ]
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "csp.middleware.CSPMiddleware",  # outside of all that may answer by itself, errors included
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
-    "django.contrib.sessions.middleware.SessionMiddleware",
+    "generations.sessions.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "generations.middleware.bounded_bodies",
     "django.contrib.messages.middleware.MessageMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "generations.middleware.person_preferences",
     "generations.middleware.htmx_sign_in",
@@ -133,6 +145,24 @@ if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
 DATABASES["default"]["CONN_MAX_AGE"] = 60
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
+# Cache ---------------------------------------------------------------------------------------------------
+# What counts tries at signing in, so it is one for all processes and its add() must be atomic. That of a table is, by
+# the transaction around it; of files it is not (of 200 places four processes got 208); memory is each process's own.
+# Nothing may rely on incr(), which a table does not do in one step. Above MAX_ENTRIES a third is thrown away: far above
+# what honest use needs, for whoever fills it would have limits forgotten.
+REDIS_URL = env.str("REDIS_URL", "")
+CACHES: dict[str, dict[str, Any]] = {
+    "default": {
+        "BACKEND": "django.core.cache.backends.db.DatabaseCache",
+        "LOCATION": "videoforge_cache",
+        "OPTIONS": {"MAX_ENTRIES": 50_000},
+    },
+    # django-q notes twice a second how it does, for nobody but itself.
+    "own": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"},
+}
+if REDIS_URL:
+    CACHES["default"] = {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL}
+
 # Background work -----------------------------------------------------------------------------------------
 # The queue only wakes people up: attempts, leases and next times are kept in our own tables, so django-q never
 # retries by itself (max_attempts, ack_failures) and keeps no results (save_limit -1 is four times faster).
@@ -142,6 +172,7 @@ Q_CLUSTER = {
     "name": "videoforge",
     "label": "Job queue",
     "orm": "default",
+    "cache": "own",
     "workers": 13,
     "queue_limit": 4,
     "bulk": 1,
@@ -191,6 +222,39 @@ AUTHENTICATION_BACKENDS = ["generations.roles.RolesBackend"]
 LOGIN_URL = "sign-in"
 LOGIN_REDIRECT_URL = "home"
 LOGOUT_REDIRECT_URL = "sign-in"
+# One provider of OpenID Connect; who it vouches for is let in if they are somebody here, invited, or of these domains.
+VIDEOFORGE_OIDC_URL = env.str("VIDEOFORGE_OIDC_URL", "").rstrip("/")
+VIDEOFORGE_OIDC_CLIENT_ID = env.str("VIDEOFORGE_OIDC_CLIENT_ID", "")
+VIDEOFORGE_OIDC_SECRET = env.str("VIDEOFORGE_OIDC_SECRET", "")
+VIDEOFORGE_OIDC_NAME = env.str("VIDEOFORGE_OIDC_NAME", "") or _("Single sign-on")
+VIDEOFORGE_OIDC_DOMAINS: list[str] = env.list("VIDEOFORGE_OIDC_DOMAINS", [])
+VIDEOFORGE_OIDC_ONLY = env.bool("VIDEOFORGE_OIDC_ONLY", False)
+# django-allauth, as generations.sign_in bends it. Which of its pages exist is said in generations.account_urls.
+ACCOUNT_ADAPTER = "generations.sign_in.adapters.Accounts"
+SOCIALACCOUNT_ADAPTER = "generations.sign_in.people.SsoPeople"
+MFA_ADAPTER = "generations.sign_in.adapters.SecondSteps"
+ACCOUNT_FORMS = {"login": "generations.sign_in.forms.SignInForm"}
+ACCOUNT_LOGIN_METHODS = {"username"}
+ACCOUNT_SIGNUP_FIELDS = ["username*", "email", "password1*"]
+ACCOUNT_EMAIL_VERIFICATION = "none"  # who may come in was decided by whoever invited them
+ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
+ACCOUNT_EMAIL_UNKNOWN_ACCOUNTS = False
+ACCOUNT_SESSION_REMEMBER = True
+ACCOUNT_USER_DISPLAY = "generations.sign_in.adapters.name_of"
+ACCOUNT_RATE_LIMITS = {"login": "60/m/ip", "login_failed": "30/5m/ip,5/5m/key"}  # wrong passwords: sign_in.throttle
+SOCIALACCOUNT_LOGIN_ON_GET = True  # a form that leads elsewhere is against the policy of our pages; see views.sign_in
+SOCIALACCOUNT_REQUESTS_TIMEOUT = 5
+MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
+MFA_FORMS = {
+    "login_webauthn": "generations.sign_in.forms.PasskeySignIn",
+    "authenticate_webauthn": "generations.sign_in.forms.PasskeyStep",
+    "reauthenticate_webauthn": "generations.sign_in.forms.PasskeyConfirm",
+    "add_webauthn": "generations.sign_in.forms.PasskeyAdd",
+}
+MFA_PASSKEY_LOGIN_ENABLED = True
+MFA_TOTP_ISSUER = "VideoForge"
+MFA_RECOVERY_CODES_SHOW_ONCE = True
+MFA_ALLOW_UNVERIFIED_EMAIL = True
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
     for name in ("UserAttributeSimilarityValidator", "MinimumLengthValidator", "CommonPasswordValidator")
@@ -210,11 +274,20 @@ LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    # Addresses can open something: each handler has this filter.
+    "filters": {"secret_addresses": {"()": "generations.logs.SecretAddresses"}},
+    "handlers": {
+        "console": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["secret_addresses"]},
+    },
     "root": {"handlers": ["console"], "level": "WARNING"},
     "loggers": {
         "videoforge": {"level": "INFO"},
         # httpx logs every request address at INFO; signed links do not belong in a log.
         "httpx": {"level": "WARNING"},
+        # These would bring handlers of their own, without the filter.
+        **{
+            name: {"handlers": [], "propagate": True}
+            for name in ("django", "django.server", "gunicorn.error", "gunicorn.access")
+        },
     },
 }

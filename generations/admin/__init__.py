@@ -6,9 +6,12 @@ from generations.admin import (  # noqa: F401  (they register themselves)
     budgets,
     catalogue,
     changes,
+    hosts,
+    invitations,
     keys,
     ledger,
     people,
     prices,
     records,
+    share_links,
 )

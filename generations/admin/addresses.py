@@ -9,6 +9,8 @@ from django.http import HttpRequest
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from generations import guard
+from generations.admin.hosts import WHY_NOT
 from generations.models import KeyState, ProviderKey, User, VendorAddress
 from generations.providers import PROVIDERS
 
@@ -31,8 +33,9 @@ class AddressForm(forms.ModelForm[VendorAddress]):
         parts = urlsplit(address)
         if parts.scheme != "https":
             raise forms.ValidationError(_("Use an https:// address: the key travels to it."))
-        if parts.username or parts.password or parts.query or parts.fragment or not parts.hostname:
+        if "@" in parts.netloc or any(sign in address for sign in "?#") or not parts.hostname:
             raise forms.ValidationError(_("Use an address without a user name, ? or # in it."))
+        _check_host(parts.hostname)
         return address
 
     def clean(self) -> dict[str, Any]:
@@ -87,6 +90,14 @@ def holders(address: VendorAddress) -> list[str]:
     there = ProviderKey.objects.filter(provider=address.provider).exclude(state=KeyState.DISABLED)
     sentence = _("The key “%(label)s” is sent to this address: disable it or give it another address first.")
     return [sentence % {"label": key.label} for key in there if key.base_url.rstrip("/") == address.base_url]
+
+
+def _check_host(host: str) -> None:
+    """Raises ValidationError where no request would be let go: said now, not when the first one fails."""
+    try:
+        guard.entry_of(host)
+    except ValueError as error:
+        raise forms.ValidationError(WHY_NOT["never"] if str(error) == "never" else _("This is no address.")) from None
 
 
 def _may(request: HttpRequest) -> bool:

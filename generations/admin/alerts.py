@@ -8,6 +8,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.translation import gettext_lazy, ngettext
 
+from generations import audit
 from generations.admin.guards import Listed, ReadOnly, is_admin
 from generations.alert_words import alert_words
 from generations.models import Alert, Export
@@ -47,7 +48,10 @@ class AlertAdmin(ReadOnly, Listed):
 
     @admin.action(description=gettext_lazy("Close: somebody has seen to it"), permissions=["close"])
     def close(self, request: HttpRequest, rows: QuerySet[Alert]) -> None:
-        number = rows.filter(closed_at=None).update(closed_at=timezone.now(), closed_by=request.user)
+        now, open_ones = timezone.now(), rows.filter(closed_at=None)
+        closed = list(open_ones)
+        number = open_ones.update(closed_at=now, closed_by=request.user)
+        audit.note_update(closed, {"closed_at": ("None", now.isoformat(timespec="seconds"))})
         text = ngettext("%(number)d alert is closed.", "%(number)d alerts are closed.", number)
         messages.success(request, text % {"number": number})
 

@@ -3,7 +3,6 @@
 import secrets
 from decimal import Decimal
 from typing import Any, ClassVar
-from urllib.parse import urlencode
 from uuid import UUID
 
 from django import forms
@@ -17,7 +16,6 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from generations import ledger, lifecycle, words
-from generations.admin.days import Span
 from generations.models import EntrySource, ProviderKey, Task, UsageEntry, User
 
 REASON_AT_MOST = 400
@@ -258,12 +256,3 @@ def _book(request: HttpRequest, form: Booking) -> HttpResponse:
         return HttpResponseRedirect(reverse(LIST))
     messages.success(request, _("Booked: %(amount)s.") % {"amount": words.money(entry.amount, entry.unit)})
     return HttpResponseRedirect(reverse(ROW, args=[entry.pk]))
-
-
-def export_address(key: str, span: Span | None) -> str:
-    """The export of the reports, for this key and time where they are chosen."""
-    asked = {"key": key} if key.isdecimal() else {}
-    if span:
-        last = span.end.fromordinal(span.end.toordinal() - 1)
-        asked |= {"period": "own", "from": span.first.isoformat(), "to": last.isoformat()}
-    return reverse("usage-export") + (f"?{urlencode(asked)}" if asked else "")

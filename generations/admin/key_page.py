@@ -7,7 +7,7 @@ from decimal import Decimal
 from heapq import nlargest
 
 from django.contrib import messages
-from django.db.models import Count, Q, QuerySet, Sum
+from django.db.models import QuerySet, Sum
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
@@ -20,7 +20,6 @@ from generations.ledger import SPENT
 from generations.models import (
     Alert,
     Budget,
-    DifferenceState,
     Grain,
     LedgerTotal,
     ProviderKey,
@@ -28,6 +27,7 @@ from generations.models import (
     UsageEntry,
     User,
 )
+from generations.reconciliation import wording
 
 DAYS, ROWS, RUNS = 31, 20, 10
 WINDOW = timedelta(days=7)
@@ -46,14 +46,13 @@ class Use:
 
 def use_of(key: ProviderKey) -> Use:
     budgets = Budget.objects.filter(key=key).select_related("key")
-    found = Count("differences", filter=Q(differences__state=DifferenceState.OPEN))
-    runs = Reconciliation.objects.filter(key=key).annotate(open_differences=found).select_related("key", "actor")
+    runs = Reconciliation.objects.filter(key=key).with_open().select_related("key", "actor")
     return Use(
         charts=charts(key),
         zone=str(totals.zone()),
         rows=recent(key),
         budgets=standings.all_of(budgets),
-        runs=list(runs.order_by("-pk")[:RUNS]),
+        runs=wording.with_badges(runs.order_by("-pk")[:RUNS]),
         alerts=list(Alert.objects.filter(key=key, closed_at=None).select_related("key", "budget")[:RUNS]),
         ends=alerts.runs_out_on(key),
     )

@@ -79,7 +79,10 @@ class KeyAdmin(Kept):
         own = {"fields": self._setting_names(request, obj)}
         title = _("Settings at %(provider)s") % {"provider": obj.get_provider_display()}
         record = {"fields": self.readonly_fields}
-        return [(None, {"fields": ENTERED}), *([(title, own)] if own["fields"] else []), (_("Record"), record)]
+        may_change = self.has_change_permission(request, obj)
+        # Who only looks gets no empty line where a secret would be entered.
+        entered = {"fields": tuple(name for name in ENTERED if may_change or name != "secret")}
+        return [(None, entered), *([(title, own)] if own["fields"] else []), (_("Record"), record)]
 
     def _setting_names(self, request: HttpRequest, key: ProviderKey) -> tuple[str, ...]:
         if key.provider not in PROVIDERS:

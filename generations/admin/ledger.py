@@ -1,11 +1,14 @@
 """The ledger to read: by day, key and kind, without ever counting all of it."""
 
+from datetime import timedelta
 from typing import Any
+from urllib.parse import urlencode
 from uuid import UUID
 
 from django.contrib import admin
+from django.contrib.admin.views.main import SEARCH_VAR
 from django.core.exceptions import PermissionDenied
-from django.db.models import Q, QuerySet
+from django.db.models import Max, Min, Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
@@ -21,6 +24,7 @@ from generations.admin.guards import Listed, ReadOnly, is_admin
 from generations.models import UsageEntry
 
 TEMPLATES = "admin/generations/usageentry"
+EXPORTED = {"key": "key__id__exact", "vendor": "provider__exact", "unit": "unit__exact", "kind": "kind__exact"}
 
 
 @admin.register(UsageEntry)
@@ -37,7 +41,7 @@ class UsageEntryAdmin(ReadOnly, Listed):
     search_help_text = gettext_lazy("The vendor's id of a task, or ours, as a whole")
     actions = None
     fields = (
-        "at", "kind", "amount_told", "source", "price_list", "key", "provider", "who", "task_link", "model", "mode",
+        "moment", "kind", "amount_told", "source", "price_list", "key", "provider", "who", "task_link", "model", "mode",
         "reference", "note", "by", "takes_back", "taken_back_by",
     )  # fmt: skip
     readonly_fields = fields
@@ -93,6 +97,11 @@ class UsageEntryAdmin(ReadOnly, Listed):
     def when(self, row: UsageEntry) -> str:
         return date_format(timezone.localtime(row.at), "Y-m-d H:i")
 
+    @admin.display(description=gettext_lazy("time"))
+    def moment(self, row: UsageEntry) -> str:
+        zone = totals.zone()
+        return f"{row.at.astimezone(zone):%Y-%m-%d %H:%M:%S} ({zone})"
+
     @admin.display(description=gettext_lazy("API key"), ordering="key")
     def key_label(self, row: UsageEntry) -> str:
         return row.key.label
@@ -139,6 +148,17 @@ def _row_link(row: UsageEntry) -> str:
 
 
 def _export(request: HttpRequest) -> str:
-    """Key and span of this list, as far as an export can be asked for by them."""
-    key, span = request.GET.get("key__id__exact", ""), days.span_of(request.GET.get(days.PARAMETER, ""))
-    return booking.export_address(key, span)
+    """Where the rows of this list are a file; "" for a search, which is nothing that an export can be asked for."""
+    if request.GET.get(SEARCH_VAR, "").strip():
+        return ""
+    asked = {name: request.GET[theirs] for name, theirs in EXPORTED.items() if request.GET.get(theirs)}
+    span = days.span_of(request.GET.get(days.PARAMETER, "")) or _all_of_it()
+    if span:
+        asked |= {"period": "own", "from": f"{span.first}", "to": f"{span.end - timedelta(days=1)}"}
+    return reverse("usage-export") + (f"?{urlencode(asked)}" if asked else "")
+
+
+def _all_of_it() -> days.Span | None:
+    """From the first month in which there are rows to the last, read from the sums."""
+    ends = totals.of_all_time().aggregate(first=Min("starts_on"), last=Max("starts_on"))
+    return days.Span(ends["first"], totals.next_month(ends["last"]), 0) if ends["first"] else None

@@ -2,18 +2,25 @@
 
 from typing import Any
 
+from allauth.mfa.models import Authenticator
+from allauth.socialaccount.models import SocialAccount
 from django import forms
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.contrib.auth.admin import GroupAdmin, UserAdmin
 from django.contrib.auth.forms import AdminUserCreationForm, UserChangeForm
 from django.contrib.auth.models import Group, Permission
+from django.core.exceptions import PermissionDenied
 from django.db.models import Count, QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404
+from django.urls import URLPattern, path
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
+from django.views.decorators.http import require_POST
 
-from generations.admin.guards import Kept
+from generations.admin import leave
+from generations.admin.guards import Kept, is_admin
 from generations.models import Role, User
 
 TEAM_USAGE = "view_team_usage"
@@ -41,9 +48,9 @@ class RoleForm(UserChangeForm[User]):
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or self.cleaned_data
-        stays = cleaned.get("role") == Role.ADMIN and cleaned.get("is_active")
+        stays = cleaned.get("role") == Role.ADMIN
         others = User.objects.filter(role=Role.ADMIN, is_active=True).exclude(pk=self.instance.pk)
-        if self.initial.get("role") == Role.ADMIN and not stays and not others.exists():
+        if self.instance.is_active and self.initial.get("role") == Role.ADMIN and not stays and not others.exists():
             self.add_error("role", _("This is the last active administrator: make somebody else one first."))
         return cleaned
 
@@ -57,13 +64,14 @@ class PersonAdmin(Kept, UserAdmin[User]):
     show_full_result_count = False
     show_facets = admin.ShowFacets.NEVER
     filter_horizontal = ("groups",)
-    readonly_fields = ("last_login", "date_joined")
+    actions = ("forget_doors",)
+    readonly_fields = ("is_active", "last_login", "date_joined", "left_at", "successor")
     fieldsets = (
         (None, {"fields": ("username", "password")}),
         (gettext_lazy("Person"), {"fields": ("first_name", "last_name", "email")}),
         (gettext_lazy("What they may do"), {"fields": ("role", "is_active", "sees_usage", "groups")}),
         (gettext_lazy("Look"), {"fields": ("theme", "language", "time_zone")}),
-        (gettext_lazy("Record"), {"fields": ("last_login", "date_joined")}),
+        (gettext_lazy("Record"), {"fields": ("last_login", "date_joined", "left_at", "successor")}),
     )
     add_fieldsets = (
         (None, {"classes": ("wide",), "fields": ("username", "usable_password", "password1", "password2", "role")}),
@@ -72,11 +80,45 @@ class PersonAdmin(Kept, UserAdmin[User]):
     def get_queryset(self, request: HttpRequest) -> QuerySet[User]:
         return super().get_queryset(request).prefetch_related("groups")
 
+    def get_urls(self) -> list[URLPattern]:
+        leave_page = self.admin_site.admin_view(self.leave_view)
+        back = self.admin_site.admin_view(require_POST(self.return_view))
+        pages = [
+            path("<int:pk>/leave/", leave_page, name="leave-person"),
+            path("<int:pk>/return/", back, name="return-person"),
+        ]
+        return [*pages, *super().get_urls()]
+
+    def leave_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        return leave.page(request, self._person(request, pk), self)
+
+    def return_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        return leave.back(request, self._person(request, pk))
+
+    def _person(self, request: HttpRequest, pk: int) -> User:
+        if not is_admin(request):
+            raise PermissionDenied
+        return get_object_or_404(User, pk=pk)
+
+    def render_change_form(self, request: HttpRequest, context: Any, *args: Any, **kwargs: Any) -> Any:
+        person, may = kwargs.get("obj"), is_admin(request)
+        context["may_end_access"] = may and person is not None and person.is_active
+        context["may_let_in"] = may and person is not None and not person.is_active
+        return super().render_change_form(request, context, *args, **kwargs)
+
+    @admin.action(description=gettext_lazy("Forget passkeys, codes and single sign-on"), permissions=["change"])
+    def forget_doors(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
+        """For whoever lost phone and codes, or comes with a new account of the provider: the password is left."""
+        for row in [*Authenticator.objects.filter(user__in=queryset), *SocialAccount.objects.filter(user__in=queryset)]:
+            row.delete()  # one by one: each is a row of the record
+        text = _("Forgotten. Until new ones are set up, the password alone lets them in.")
+        messages.info(request, text)
+
     def why_kept(self, row: Any) -> str:
         if not super().why_kept(row):
             return ""
         told = {"name": row.display_name}
-        return _("%(name)s has made or booked something, which keeps its name. Deactivate the person instead.") % told
+        return _("%(name)s has made or booked something, which keeps its name. End the person's access instead.") % told
 
     def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
         """The role says all: an old superuser's mark would make an administrator of anybody."""
@@ -87,8 +129,9 @@ class PersonAdmin(Kept, UserAdmin[User]):
         super().save_related(request, form, formsets, change)
         if "sees_usage" in form.cleaned_data:
             right = Permission.objects.get(codename=TEAM_USAGE, content_type__app_label="generations")
-            change_of = form.instance.user_permissions
-            (change_of.add if form.cleaned_data["sees_usage"] else change_of.remove)(right)
+            change_of, wanted = form.instance.user_permissions, form.cleaned_data["sees_usage"]
+            if wanted != change_of.contains(right):
+                (change_of.add if wanted else change_of.remove)(right)
 
     @admin.display(description=gettext_lazy("sees everybody's usage"), boolean=True)
     def sees_usage(self, person: User) -> bool:
@@ -119,6 +162,8 @@ class TeamAdmin(Kept, GroupAdmin):
         return teams
 
     def why_kept(self, row: Any) -> str:
+        if row.tasks.exists():
+            return _("Clips were made for the team “%(name)s”, which stays for their sake.") % {"name": row.name}
         if not row.budgets.exists():
             return ""
         return _("The team “%(name)s” has budgets: delete them or make them inactive first.") % {"name": row.name}

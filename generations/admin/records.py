@@ -4,6 +4,8 @@ from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
+from django.utils.html import format_html_join
+from django.utils.safestring import mark_safe
 from django.utils.translation import gettext_lazy, ngettext
 from django_q import admin as queue_admin  # noqa: F401  (registers its tables, below they are taken off again)
 from django_q import models as queue_models
@@ -21,6 +23,7 @@ from generations.models import (
     User,
 )
 from generations.queue import enqueue
+from generations.reconciliation import wording
 
 MOST_ASKED = 100  # at once: each is a request to a vendor
 
@@ -99,6 +102,15 @@ class DifferenceAdmin(ReadOnly, Listed):
     list_filter = ("state", "kind", "key")
     list_select_related = ("key", "task")
     search_fields = ("remote_id__exact",)
+    fields = (
+        "key", "kind", "state", "task", "remote_id", "ours_told", "theirs_told", "facts_told", "happened_at",
+        "found_at", "closed_at", "closed_by", "entry", "run",
+    )  # fmt: skip
+    readonly_fields = fields
+
+    @admin.display(description=gettext_lazy("facts"), empty_value="–")
+    def facts_told(self, row: Difference) -> str:
+        return format_html_join(mark_safe("<br>"), "{}", ((line,) for line in wording.facts(row)))
 
     def view_on_site(self, difference: Difference) -> str:
         return reverse("reconciliation-run", args=[difference.run_id])

@@ -5,15 +5,26 @@ it is written, its length compared with what the server announced, synced, and o
 
     CopyError
     ├── LinkDead       the address is refused or gone: ask for a new one
-    ├── NotAClip       what came is not a video (an error page, an empty or broken file)
+    ├── NotAClip       what came is not a video (an empty or broken file)
+    │   └── WebPage    it says itself that it is a page
     ├── CopyFailed     the source gives nothing now: try again
+    │   └── AddressRefused   it is where our requests may not go
     ├── NotWritten     our own disk or storage is the trouble: try again
     └── Busy           somebody else is writing this part
 """
 
 from generations.archive.clips import Facts, cover, frame_like, last_frame, picture, probe, still
 from generations.archive.connections import ANSWER_SECONDS
-from generations.archive.errors import Busy, CopyError, CopyFailed, LinkDead, NotAClip, NotWritten
+from generations.archive.errors import (
+    AddressRefused,
+    Busy,
+    CopyError,
+    CopyFailed,
+    LinkDead,
+    NotAClip,
+    NotWritten,
+    WebPage,
+)
 from generations.archive.fetching import MAX_CLIP_BYTES, MAX_COVER_BYTES, Copied, download
 from generations.archive.parts import Part, hold
 from generations.archive.storing import KEEP_FREE_BYTES, check_room, place, sha256_of
@@ -23,6 +34,7 @@ __all__ = [
     "KEEP_FREE_BYTES",
     "MAX_CLIP_BYTES",
     "MAX_COVER_BYTES",
+    "AddressRefused",
     "Busy",
     "Copied",
     "CopyError",
@@ -32,6 +44,7 @@ __all__ = [
     "NotAClip",
     "NotWritten",
     "Part",
+    "WebPage",
     "check_room",
     "cover",
     "download",

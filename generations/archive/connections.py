@@ -1,13 +1,17 @@
 """HTTP for large files, with the standard library: bytes come as the socket has them, at a third of the work.
 
-Redirects are followed, to HTTP only. Proxies are those of the environment. An answer has begun within ANSWER_SECONDS
-or is given up, whatever hangs or trickles: the name server, the handshake, a redirect, the lines of its head.
+A guard stands at each connection and looks at the address that is about to be connected to. Redirects are followed by
+hand, each like a new address, never from https:// to http://, and nothing of ours but the wanted range goes along.
+Proxies are not used, whatever the environment says: the guard could not see where they go. An answer has begun within
+ANSWER_SECONDS or is given up, whatever hangs or trickles: the name server, the handshake, a redirect, the lines of its
+head.
 """
 
 import contextlib
 import http.client
 import socket
 import ssl
+import string
 import threading
 import urllib.request
 from concurrent.futures import Future
@@ -15,13 +19,17 @@ from contextvars import ContextVar
 from functools import cache
 from http.client import HTTPResponse
 from urllib.error import HTTPError
-from urllib.parse import quote
+from urllib.parse import quote, urljoin, urlsplit
 
 import httpx
+
+from generations.guard import Guard, Refused, check_url
 
 CONNECT_SECONDS = 10.0
 READ_SECONDS = 30.0  # without a byte
 ANSWER_SECONDS = 35.0  # for the name, the connection, the request and the head of the answer together
+MOST_HOPS = 5
+REDIRECTS = frozenset({301, 302, 303, 307, 308})
 AS_THEY_ARE = "%/:=&?~#+!$,;'@()*[]"  # a signed address must arrive as it was given
 
 Answer = HTTPResponse | HTTPError  # both have status, headers and bytes
@@ -29,15 +37,14 @@ Answer = HTTPResponse | HTTPError  # both have status, headers and bytes
 
 class _Plain(http.client.HTTPConnection):
     def connect(self) -> None:
-        self.timeout = CONNECT_SECONDS
-        super().connect()
+        self.sock = _dial(self.host, self.port)
         _connected(self.sock)
 
 
 class _Secure(http.client.HTTPSConnection):
     def connect(self) -> None:
-        self.timeout = CONNECT_SECONDS
-        super().connect()
+        """To a checked address, and the certificate is still that of the name."""
+        self.sock = _trust().wrap_socket(_dial(self.host, self.port), server_hostname=self.host)
         _connected(self.sock)
 
 
@@ -59,15 +66,13 @@ def _trust() -> ssl.SSLContext:
 
 @cache
 def _opener() -> urllib.request.OpenerDirector:
-    """By hand: the usual one would follow a redirect to FTP too."""
+    """By hand: the usual one would use proxies, and follow redirects without asking."""
     opener = urllib.request.OpenerDirector()
     for handler in (
-        urllib.request.ProxyHandler,
         urllib.request.UnknownHandler,
         _HTTP,
         _HTTPS,
         urllib.request.HTTPDefaultErrorHandler,
-        urllib.request.HTTPRedirectHandler,
         urllib.request.HTTPErrorProcessor,
     ):
         opener.add_handler(handler())
@@ -78,8 +83,8 @@ def _opener() -> urllib.request.OpenerDirector:
 class _Opening:
     """A request until its answer begins, on a thread of its own: looking for a name cannot be interrupted."""
 
-    def __init__(self, request: urllib.request.Request) -> None:
-        self.request = request
+    def __init__(self, url: str, headers: dict[str, str], guard: Guard) -> None:
+        self.url, self.headers, self.guard = url, headers, guard
         self.answer: Future[Answer] = Future()
         self.sockets: list[socket.socket] = []
 
@@ -113,14 +118,42 @@ class _Opening:
             answer.close()
 
     def _open(self) -> Answer:
+        url = self.url
+        for _ in range(MOST_HOPS + 1):
+            answer = self._ask(url)
+            elsewhere = _elsewhere(answer, url)
+            if not elsewhere:
+                return answer
+            answer.close()  # its body is of no interest, and may have no end
+            url = elsewhere
+        raise Refused("The address leads on and on.")
+
+    def _ask(self, url: str) -> Answer:
+        check_url(url)
+        request = urllib.request.Request(url, headers=self.headers)  # noqa: S310  # checked
         try:
-            answer: HTTPResponse = _opener().open(self.request, timeout=READ_SECONDS)
+            answer: HTTPResponse = _opener().open(request, timeout=READ_SECONDS)
         except HTTPError as error:
             return error
         return answer
 
 
 _OPENING: ContextVar[_Opening] = ContextVar("opening")  # of this thread: urllib does not hand it through
+
+
+def _dial(host: str, port: int) -> socket.socket:
+    return _OPENING.get().guard.connect(host, port, CONNECT_SECONDS)
+
+
+def _elsewhere(answer: Answer, url: str) -> str:
+    """Where a redirect leads, "" for any other answer. Raises Refused when it would take the encryption away."""
+    target = answer.headers.get("Location", "").strip()
+    if answer.status not in REDIRECTS or not target:
+        return ""
+    target = urljoin(url, quote(target, safe=string.punctuation, encoding="iso-8859-1"))
+    if urlsplit(url).scheme == "https" and urlsplit(target).scheme == "http":
+        raise Refused("The address leads from https:// to http://.")
+    return target
 
 
 def _connected(connection: socket.socket) -> None:
@@ -134,9 +167,15 @@ def _hang_up(connection: socket.socket) -> None:
         socket.socket.shutdown(connection, socket.SHUT_RDWR)
 
 
-def get(url: str, headers: dict[str, str]) -> Answer:
-    """The answer, whatever its status, with its body still to be read. Raises OSError, HTTPException, ValueError."""
-    request = urllib.request.Request(  # noqa: S310  # the opener knows http and https only
-        quote(url, safe=AS_THEY_ARE), headers={"User-Agent": "VideoForge", **headers}
-    )
-    return _Opening(request).wait()
+def get(url: str, headers: dict[str, str], guard: Guard) -> Answer:
+    """The answer, whatever its status, with its body still to be read.
+
+    Raises OSError (``guard.Refused`` where the guard stands), HTTPException, ValueError.
+    """
+    return _Opening(_as_asked(url), {"User-Agent": "VideoForge", **headers}, guard).wait()
+
+
+def _as_asked(url: str) -> str:
+    """In ASCII: the host as the name service has it, all else as it was signed."""
+    netloc = urlsplit(url).netloc
+    return quote(url.replace(netloc, netloc.encode("idna").decode(), 1), safe=AS_THEY_ARE)

@@ -27,8 +27,18 @@ class NotAClip(CopyError):
     word = "not what it should be"
 
 
+class WebPage(NotAClip):
+    word = "web page"
+
+
 class CopyFailed(CopyError):
     pass
+
+
+class AddressRefused(CopyFailed):
+    """The link leads where our requests may not go. The clip is there all the same: try again, it may be allowed."""
+
+    word = "address refused"
 
 
 class NotWritten(CopyError):

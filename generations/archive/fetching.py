@@ -13,14 +13,16 @@ from http.client import HTTPException, InvalidURL
 from pathlib import Path
 
 from generations.archive.connections import Answer, get
-from generations.archive.errors import CopyFailed, LinkDead, NotAClip, not_written
+from generations.archive.errors import AddressRefused, CopyFailed, LinkDead, NotAClip, WebPage, not_written
 from generations.archive.parts import Part, Source, hold, this_boot
 from generations.archive.storing import check_room
+from generations.guard import Guard, Refused, check_url
 
 MAX_CLIP_BYTES = 4 * 1024**3
 MAX_COVER_BYTES = 20 * 1024**2
 DEAD = frozenset({400, 401, 403, 404, 410})  # GCS and S3 call some expired signatures a bad request
 OK, PARTIAL, BAD_REQUEST, BAD_RANGE = 200, 206, 400, 416
+PAGES = frozenset({"text/html", "application/xhtml+xml"})
 CHUNK = 256 * 1024
 LOOK_FOR_ROOM_EVERY = 16 * 1024**2  # bytes: other copies fill the same disk
 # Packed bytes would be stored packed: what is written is what was sent.
@@ -43,18 +45,20 @@ class _DoesNotFit(Exception):
 
 
 def download(
-    url: str, target: Path | Part, *, most: int = MAX_CLIP_BYTES, alive: Callable[[], None] = lambda: None
+    url: str, target: Path | Part, *, guard: Guard, most: int = MAX_CLIP_BYTES, alive: Callable[[], None] = lambda: None
 ) -> Copied:
-    """Copy ``url`` into the part or file ``target``. Raises CopyError.
+    """Copy ``url`` into the part or file ``target``, from where ``guard`` lets requests go. Raises CopyError.
 
     ``alive`` is called before every request, which takes ANSWER_SECONDS at most, and with every chunk.
 
     What came stays in ``target`` when it breaks off, and the next call goes on from there.
     """
-    if not url.startswith(("https://", "http://")):
-        raise LinkDead("The vendor gave no usable address.")
+    try:
+        check_url(url)
+    except Refused:
+        raise LinkDead("The vendor gave no usable address.") from None
     with nullcontext(target) if isinstance(target, Part) else hold(target) as part:
-        copy = _Copy(url, part, most, alive)
+        copy = _Copy(url, part, guard, most, alive)
         try:
             try:
                 return copy.make()
@@ -68,8 +72,8 @@ def download(
 class _Copy:
     """One call of ``download``. An OSError that leaves it is one of our disk; those of the network are CopyErrors."""
 
-    def __init__(self, url: str, part: Part, most: int, alive: Callable[[], None]) -> None:
-        self.url, self.part, self.most, self.alive = url, part, most, alive
+    def __init__(self, url: str, part: Part, guard: Guard, most: int, alive: Callable[[], None]) -> None:
+        self.url, self.part, self.guard, self.most, self.alive = url, part, guard, most, alive
         self.digest, self.started = hashlib.sha256(), time.monotonic()
 
     def make(self) -> Copied:
@@ -92,7 +96,7 @@ class _Copy:
             headers |= {"Range": f"bytes={self.part.size}-", "If-Range": known.validator}
         self.alive()
         try:
-            return get(self.url, headers)
+            return get(self.url, headers, self.guard)
         except (InvalidURL, ValueError):
             raise LinkDead("The vendor gave no usable address.") from None
         except (OSError, HTTPException) as error:
@@ -110,6 +114,8 @@ class _Copy:
                 raise _DoesNotFit
         elif status != OK:
             raise CopyFailed(f"The vendor's storage answered {status}.", word="refused", status=status)
+        if answer.headers.get_content_type() in PAGES:
+            raise WebPage("The vendor's link gave a web page, which is no clip.", status=status)
         if answer.headers.get("Content-Encoding", "identity").strip().lower() not in ("", "identity"):
             raise CopyFailed("The vendor's storage sent packed bytes.", word="packed", status=status)
         if status == PARTIAL:
@@ -170,6 +176,8 @@ class _Copy:
 
 def _broke_off(error: Exception, status: int | None = None) -> CopyFailed:
     reason = getattr(error, "reason", error)  # urllib wraps what happened while connecting
+    if isinstance(reason, Refused):
+        return AddressRefused(str(reason))
     name = type(reason if isinstance(reason, Exception) else error).__name__
     word = "timeout" if isinstance(reason, TimeoutError) else ""
     return CopyFailed(f"The copy broke off ({name}).", word=word, status=status)

@@ -98,7 +98,12 @@ class FollowUpForm(ExperimentForm):
 
     def order(self) -> dict[str, Any]:
         task = self.creation.task
-        return super().order() | {"source": self.creation, "visibility": task.visibility, "remix_of": task}
+        return super().order() | {
+            "source": self.creation,
+            "visibility": task.visibility,
+            "team_id": task.team_id,
+            "remix_of": task,
+        }
 
 
 class UpscaleForm(FollowUpForm):

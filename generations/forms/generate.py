@@ -30,7 +30,8 @@ from generations.forms.fields import (
 )
 from generations.forms.pictures import LIMITS, FilledSlot, Picture, Tray, fill_slots, in_places, look_up
 from generations.forms.press import PressForm
-from generations.models import ProviderKey, Task, User, Visibility
+from generations.forms.seen_by import SeenByField, seen_by
+from generations.models import ProviderKey, Task, User
 from generations.models.tasks import MODE_CHOICES
 from generations.providers import PROVIDERS, catalog
 from generations.providers.base import MODES, ImageTransport, Mode
@@ -85,9 +86,7 @@ class GenerateForm(PressForm):
     audio = SwitchField(label=gettext_lazy("Sound"))
     bgm = SwitchField(label=gettext_lazy("Background music"))
     off_peak = SwitchField(label=gettext_lazy("Off-peak"))
-    visibility = forms.ChoiceField(
-        required=False, choices=Visibility.choices, initial=Visibility.TEAM, label=gettext_lazy("Visible to")
-    )
+    visibility = SeenByField(label=gettext_lazy("Visible to"))
 
     picture_limits = LIMITS
 
@@ -103,6 +102,7 @@ class GenerateForm(PressForm):
         self.user = user
         self.offer: Offer | None = None
         self.pictures: list[Picture] = []
+        self.fields["visibility"].offer(user)  # type: ignore[attr-defined]
 
     # --- What the page shows ---------------------------------------------------------------------------------
 
@@ -289,7 +289,7 @@ class GenerateForm(PressForm):
             "options": self._options(offer),
             "images": [picture for picture in self.pictures if picture],
             "count": asked["count"] or 1,
-            "visibility": asked["visibility"] or Visibility.TEAM,
+            **asked["visibility"],
             "remix_of": asked["remix_of"],
             "replaces": asked["replaces"],
         }
@@ -335,7 +335,7 @@ def remix_of(task: Task) -> dict[str, Any]:
         "resolution": task.resolution,
         "duration": task.duration,
         "aspect_ratio": task.aspect_ratio,
-        "visibility": task.visibility,
+        "visibility": seen_by(task),
         **{name: str(task.options.get(name, "")) for name in (*rules.WORDS, "wm_url", "meta_data")},
         **{name: "on" if on else "off" for name, on in switches.items() if on is not None},
         **(frames or {"asset": ids}),

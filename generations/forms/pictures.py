@@ -9,7 +9,7 @@ from uuid import UUID
 from django.core.files.uploadedfile import UploadedFile
 from django.utils.translation import gettext as _
 
-from generations import assets, queries
+from generations import assets, limits, queries
 from generations.assets import BadImage
 from generations.choices import Slot
 from generations.models import Asset, User
@@ -84,10 +84,14 @@ class Tray:
                 self.problems.append((field, _("At most %(most)d pictures at once.") % {"most": MOST_AT_ONCE}))
             return None
         try:
+            limits.UPLOADS.take(str(self.owner.pk))
             return assets.store_upload(self.owner, file)
+        except limits.Locked as locked:
+            said = _("So many pictures in so short a time. Wait %(seconds)d seconds; what you wrote stays here.")
+            self.problems.append((field, said % {"seconds": locked.seconds}))
         except BadImage as error:
             self.problems.append((field, f"{file.name}: {error}"))
-            return None
+        return None
 
 
 def look_up(owner: User, ids: Sequence[UUID | None]) -> dict[UUID | None, Asset]:

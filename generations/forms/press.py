@@ -10,7 +10,7 @@ from django.http import QueryDict
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from generations import lifecycle, words
+from generations import alerts, lifecycle, limits, words
 from generations.budgets import Standing
 from generations.models import Batch, Role, Task, User
 
@@ -32,11 +32,14 @@ class PressForm(forms.Form):
         """What ``lifecycle.create`` takes besides owner and request id; only of a form without errors."""
         raise NotImplementedError
 
-    def refuse_for(self, standing: Standing) -> None:
+    def refuse_for(self, standing: Standing, *, unpriced: bool = False) -> None:
         """The press does not fit into a budget; an administrator who gives a reason may go on."""
         self.over = standing
         if not self.overrides:
-            sentence = words.over_budget(standing.budget, standing.left or Decimal(0))
+            if not unpriced:
+                alerts.press_refused(standing)
+            left = standing.left or Decimal(0)
+            sentence = words.unpriced(standing.budget) if unpriced else words.over_budget(standing.budget, left)
             self.add_error("key" if "key" in self.fields else None, sentence)
 
     @property
@@ -69,14 +72,19 @@ class PressForm(forms.Form):
         data["request_id"] = str(uuid4())
         self.data = data
 
+    def refuse_haste(self, locked: limits.Locked) -> None:
+        said = _("Generate was pressed too often. Nothing was sent; wait %(seconds)d seconds and press it again.")
+        self.add_error(None, said % {"seconds": locked.seconds})
+
     def save(self) -> list[Task]:
-        """The new tasks, or for a request id that was used before those of its first press."""
+        """The new tasks, or for a request id that was used before those of its first press. Raises limits.Locked."""
         if not self.is_valid():
             raise ValueError("only a valid form can be saved")
+        limits.PRESSES.take(str(self.user.pk))
         return lifecycle.create(
             owner=self.user,
             request_id=self.cleaned_data["request_id"],
-            override=self.overrides if self.over else "",
+            override=self.overrides,
             **self.order(),
         )
 

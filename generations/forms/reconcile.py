@@ -57,3 +57,10 @@ class SettleForm(forms.Form):
         if number >= 2**63:
             raise ValidationError("too large")
         return number
+
+    def clean(self) -> dict[str, Any]:
+        """Whoever reads the books later will want to know why they were left differing."""
+        cleaned = super().clean() or self.cleaned_data
+        if cleaned.get("how") == "keep" and not cleaned.get("reason"):
+            self.add_error("reason", _("Say why it is left as it is."))
+        return cleaned

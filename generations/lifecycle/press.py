@@ -13,7 +13,18 @@ from django.utils import timezone
 from generations import budgets, ledger
 from generations.lifecycle.answers import may_exist
 from generations.lifecycle.moves import S, move, note
-from generations.models import Asset, Batch, Creation, Prompt, ProviderKey, Task, TaskInput, User, Visibility
+from generations.models import (
+    Asset,
+    Batch,
+    Creation,
+    EntrySource,
+    Prompt,
+    ProviderKey,
+    Task,
+    TaskInput,
+    User,
+    Visibility,
+)
 from generations.providers import catalog
 from generations.providers.base import Failure
 from generations.queue import enqueue
@@ -50,6 +61,7 @@ def create(
     source: Creation | None = None,
     count: int = 1,
     visibility: str = Visibility.TEAM,
+    team_id: int | None = None,
     remix_of: Task | None = None,
     replaces: Task | None = None,
     override: str = "",
@@ -60,10 +72,11 @@ def create(
     somebody else's. ``replaces`` is a task that waits: it is cancelled in the same transaction, or AlreadySent is
     raised and nothing is made. Raises OverBudget when a budget does not allow it; ``override`` is the reason why an
     administrator, the owner, lets it through all the same. With a fixed seed, variants get seed, seed + 1, ... so
-    that they differ.
+    that they differ. ``team_id``: who sees it, of those who sign in; None is all of them.
     """
     order: dict[str, Any] = {
         "visibility": visibility,
+        "team_id": team_id,
         "remix_of": remix_of,
         "prompt_text": prompt,
         "duration": duration,
@@ -95,7 +108,7 @@ def _keep_to(found: list[budgets.Standing], batch: Batch, tasks: list[Task], rea
     """Refuse what does not fit, by undoing the whole press, or note why it was let through."""
     over = list(budgets.check(found, tasks))
     if over and not reason:
-        raise budgets.OverBudget(over[0])
+        raise over[0]
     budgets.override(over, batch, batch.owner, reason, budgets.cost_of(tasks))
 
 
@@ -167,8 +180,17 @@ def _create_one(shared: Mapping[str, Any], position: int, seed: int | None, imag
         TaskInput(task=task, asset=asset, position=place) for place, asset in enumerate(images)
     )
     note(task, S.WAITING.value, actor=task.owner)
-    ledger.reserve(task, task.estimate, unit=task.estimate_unit)
+    _hold(task)
     return task
+
+
+def _hold(task: Task) -> None:
+    """By the price, or by experience where the vendor's prices are not known in the unit in which it charges."""
+    usual = None if budgets.is_priced(task) else budgets.usual_charge(task)
+    if usual is None:
+        ledger.reserve(task, task.estimate, unit=task.estimate_unit)
+    else:
+        ledger.reserve(task, usual, EntrySource.HISTORY)
 
 
 class Cancelled(StrEnum):

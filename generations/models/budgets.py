@@ -139,6 +139,8 @@ class AlertKind(models.TextChoices):
     WORKER_SILENT = "worker-silent", _("Worker silent")
     RUNNING_OUT = "running-out", _("Balance running out")
     TOTALS_REPAIRED = "totals-repaired", _("Sums repaired")
+    OPEN_LINKS = "open-links", _("Links for anyone")
+    NOT_COMPARED = "not-compared", _("Not compared with the vendor")
 
 
 class Alert(models.Model):

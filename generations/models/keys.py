@@ -84,6 +84,9 @@ class ProviderKey(models.Model):
     last_error_at = models.DateTimeField(null=True, editable=False)
     balance = models.DecimalField(_("balance"), max_digits=14, decimal_places=4, null=True, editable=False)
     balance_at = models.DateTimeField(null=True, editable=False)
+    # The part of it that ends first, and when: packages of credits are bought for a time.
+    balance_ending = models.DecimalField(max_digits=14, decimal_places=4, null=True, editable=False)
+    balance_ends_at = models.DateTimeField(null=True, editable=False)
     concurrency_limit = models.PositiveIntegerField(_("tasks at once, says the vendor"), null=True, editable=False)
     vendor_running = models.PositiveIntegerField(_("running at the vendor"), null=True, editable=False)
     vendor_queued = models.PositiveIntegerField(_("queued at the vendor"), null=True, editable=False)

@@ -24,6 +24,7 @@ class EntrySource(models.TextChoices):
     VENDOR = "vendor", _("Vendor")
     PRICE_LIST = "price list", _("Price list")
     ADMIN = "admin", _("Administrator")
+    HISTORY = "history", _("Our own experience")  # what clips of the kind were charged before; of holds alone
 
 
 class UsageQuerySet(models.QuerySet["UsageEntry"]):

@@ -5,6 +5,7 @@ from django.conf import settings
 from django.contrib.auth.models import AbstractUser, Group
 from django.db import models
 from django.utils import timezone
+from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
 
 _HAN = re.compile(r"[\u3400-\u9fff]+")
@@ -53,6 +54,11 @@ class User(AbstractUser):
     def is_admin(self) -> bool:
         """May change what belongs to others and to the house; ``is_staff`` alone may only look."""
         return self.is_active and self.role == Role.ADMIN
+
+    @cached_property
+    def team_ids(self) -> frozenset[int]:
+        """Of the teams they belong to; asked once for each request."""
+        return frozenset(self.groups.values_list("pk", flat=True))
 
     @property
     def display_name(self) -> str:

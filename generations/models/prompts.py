@@ -8,7 +8,7 @@ from uuid6 import uuid7
 
 
 class Visibility(models.TextChoices):
-    TEAM = "team", _("Everyone signed in")
+    TEAM = "team", _("Everyone signed in")  # or the people of the team that a task names
     PRIVATE = "private", _("Only me and administrators")
 
 

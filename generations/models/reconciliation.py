@@ -22,21 +22,27 @@ class RunState(models.TextChoices):
 
 # A gap of the balance moves on with every reading, and some rows of a vendor's have no time.
 _AT_NO_TIME = Q(kind="balance") | Q(happened_at=None)
+# An administrator left it as it is, with a reason: the books still differ.
+LEFT = Q(state="settled", entry=None, facts__how="keep")
 
 
 class ReconciliationQuerySet(models.QuerySet["Reconciliation"]):
     def with_open(self) -> "ReconciliationQuerySet":
-        """Each with ``still_open``, how many of the differences that it saw are open; in one query.
+        """Each with how many of the differences that it saw are ``still_open`` and ``left``; in one query.
 
-        At least one where it saw some and nobody can say that they are settled.
+        At least one is open where it saw some and nobody can say that they are settled.
         """
         until = Q(key=OuterRef("key"), found_at__lte=OuterRef("ended_at"))
         inside = Q(happened_at__gte=OuterRef("from_at"), happened_at__lte=OuterRef("to_at")) | _AT_NO_TIME
+        here = Q(run=OuterRef("pk")) | until & inside & Q(run__gt=OuterRef("pk"))
         still_open = Difference.objects.filter(state=DifferenceState.OPEN).order_by()
-        seen = still_open.filter(Q(run=OuterRef("pk")) | until & inside & Q(run__gt=OuterRef("pk")))
-        number = seen.values("state").annotate(number=Count("pk")).values("number")
+        left = Difference.objects.filter(here & LEFT).order_by()
         unsure = Case(When(Q(found__gt=0) & Exists(still_open.filter(until)), then=1), default=0)
-        return self.annotate(still_open=Greatest(Coalesce(Subquery(number), 0), unsure))
+        return self.annotate(still_open=Greatest(_number(still_open.filter(here)), unsure), left=_number(left))
+
+
+def _number(rows: "models.QuerySet[Difference]") -> Coalesce:
+    return Coalesce(Subquery(rows.values("key").annotate(number=Count("pk")).values("number")), 0)
 
 
 class Reconciliation(models.Model):
@@ -46,23 +52,29 @@ class Reconciliation(models.Model):
     from_at = models.DateTimeField(_("from"))
     to_at = models.DateTimeField(_("to"))
     state = models.CharField(_("state"), max_length=10, choices=RunState.choices, default=RunState.WAITING)
-    actor = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+")  # None: nightly
+    actor = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+", verbose_name=_("asked by")
+    )
+    nightly = models.BooleanField(_("by itself, at night"), default=False)
     created_at = models.DateTimeField(_("created"), default=timezone.now)
-    started_at = models.DateTimeField(null=True)
-    ended_at = models.DateTimeField(null=True)
-    lists = models.BooleanField(default=False)  # whether this vendor has a full list at all
+    started_at = models.DateTimeField(_("begun"), null=True)
+    ended_at = models.DateTimeField(_("ended"), null=True)
+    lists = models.BooleanField(_("the vendor has a full list"), default=False)
     listed = models.PositiveIntegerField(_("listed"), default=0)  # tasks in the vendor's list, or asked one by one
     same = models.PositiveIntegerField(_("same"), default=0)
-    pages = models.PositiveIntegerField(default=0)
-    found = models.PositiveIntegerField(default=0)  # differences that this run saw
-    unread = models.PositiveIntegerField(default=0)  # rows or answers that could not be read
-    confirmed = models.PositiveIntegerField(default=0)  # charges that nobody had told until this run
-    unconfirmed = models.PositiveIntegerField(default=0)  # ended tasks of which the vendor names no charge
-    forgotten = models.PositiveIntegerField(default=0)  # asked one by one, and not known there any more
-    lost = models.PositiveIntegerField(default=0)  # creates whose answer was lost, about which a person decides
-    elsewhere = models.PositiveIntegerField(default=0)  # listed, but made with another key of the same account
-    balance_gap = models.DecimalField(max_digits=14, decimal_places=4, null=True)  # drop of the balance - our rows
-    error = models.TextField(blank=True, default="")
+    pages = models.PositiveIntegerField(_("pages of the list"), default=0)
+    found = models.PositiveIntegerField(_("differences seen"), default=0)
+    unread = models.PositiveIntegerField(_("answers not read"), default=0)  # rows or answers
+    confirmed = models.PositiveIntegerField(_("charges confirmed"), default=0)  # that nobody had told until this run
+    unconfirmed = models.PositiveIntegerField(_("charges not confirmed"), default=0)  # ended, and no charge is named
+    forgotten = models.PositiveIntegerField(_("not known to the vendor any more"), default=0)  # asked one by one
+    lost = models.PositiveIntegerField(_("creates without an answer"), default=0)  # about which a person decides
+    elsewhere = models.PositiveIntegerField(_("made with other keys"), default=0)  # of the same account
+    unlisted = models.PositiveIntegerField(_("booked and not listed yet"), default=0)  # too new for a list to lack them
+    balance_gap = models.DecimalField(  # drop of the balance - our rows
+        _("balance beyond our rows"), max_digits=14, decimal_places=4, null=True
+    )
+    error = models.TextField(_("what was in the way"), blank=True, default="")
 
     objects = ReconciliationQuerySet.as_manager()
 
@@ -82,8 +94,13 @@ class Reconciliation(models.Model):
         return Difference.objects.filter(Q(run=self) | again & inside)
 
     @property
+    def left_as_it_is(self) -> "models.QuerySet[Difference]":
+        """What it saw and an administrator decided not to book."""
+        return self.seen.filter(LEFT)
+
+    @property
     def is_explained(self) -> bool:
-        """Read whole, and nothing left that the two books see differently.
+        """Read whole, and nothing left that the two books see differently and nobody decided about.
 
         A difference stands with the last run that saw it. So one that saw some waits for all that its key had then.
         """
@@ -114,7 +131,9 @@ class DifferenceState(models.TextChoices):
 class Difference(models.Model):
     """One thing that ledger and vendor see differently. Found again, it is the same row."""
 
-    run = models.ForeignKey(Reconciliation, models.PROTECT, related_name="differences")  # the last that saw it
+    run = models.ForeignKey(  # the last that saw it
+        Reconciliation, models.PROTECT, related_name="differences", verbose_name=_("reconciliation")
+    )
     key = models.ForeignKey(ProviderKey, models.PROTECT, related_name="differences", verbose_name=_("API key"))
     kind = models.CharField(_("kind"), max_length=7, choices=DifferenceKind.choices)
     state = models.CharField(_("state"), max_length=7, choices=DifferenceState.choices, default=DifferenceState.OPEN)
@@ -123,12 +142,16 @@ class Difference(models.Model):
     ours = models.DecimalField(_("ours"), max_digits=14, decimal_places=4, null=True)
     theirs = models.DecimalField(_("theirs"), max_digits=14, decimal_places=4, null=True)
     unit = models.CharField(_("unit"), max_length=6, choices=UNIT_CHOICES)
-    facts = models.JSONField(default=dict)  # of the vendor's row: model, length of the prompt, state, created_at
+    facts = models.JSONField(_("facts"), default=dict)  # of the vendor's row, and what was decided: ``how``, ``reason``
     happened_at = models.DateTimeField(_("made"), null=True)  # when the task was made, by the vendor's clock
     found_at = models.DateTimeField(_("found"), default=timezone.now)
-    closed_at = models.DateTimeField(null=True)
-    closed_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+")
-    entry = models.ForeignKey(UsageEntry, models.PROTECT, null=True, related_name="+")  # the row that settled it
+    closed_at = models.DateTimeField(_("closed"), null=True)
+    closed_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+", verbose_name=_("closed by")
+    )
+    entry = models.ForeignKey(
+        UsageEntry, models.PROTECT, null=True, related_name="+", verbose_name=_("row that settled it")
+    )
 
     class Meta:
         verbose_name = _("difference")
@@ -144,6 +167,12 @@ class Difference(models.Model):
         return f"{self.kind} {self.remote_id}"
 
     @property
+    def is_left(self) -> bool:
+        """Left as it is, with a reason; see ``LEFT``."""
+        decided = self.state == DifferenceState.SETTLED and self.entry_id is None
+        return decided and self.facts.get("how") == "keep"
+
+    @property
     def figures(self) -> str:
         """Both amounts as a page posts them back, so that nobody settles what he was not shown."""
         return " ".join("-" if each is None else f"{each.normalize():f}" for each in (self.ours, self.theirs))
@@ -152,12 +181,14 @@ class Difference(models.Model):
 class BalanceReading(models.Model):
     """What a vendor said an account had left: the last of each UTC hour. Only ever grows by rows."""
 
-    key = models.ForeignKey(ProviderKey, models.CASCADE, related_name="readings")
-    hour = models.DateTimeField()  # UTC, its start
-    at = models.DateTimeField()
-    balance = models.DecimalField(max_digits=14, decimal_places=4)
+    key = models.ForeignKey(ProviderKey, models.CASCADE, related_name="readings", verbose_name=_("API key"))
+    hour = models.DateTimeField(_("hour"))  # UTC, its start
+    at = models.DateTimeField(_("time"))
+    balance = models.DecimalField(_("balance"), max_digits=14, decimal_places=4)
 
     class Meta:
+        verbose_name = _("balance reading")
+        verbose_name_plural = _("balance readings")
         constraints = (models.UniqueConstraint(fields=("key", "hour"), name="one_reading_per_hour"),)
 
     def __str__(self) -> str:

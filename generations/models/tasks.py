@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy as _
 from uuid6 import uuid7
 
 from generations.models.keys import ProviderKey, provider_choices
+from generations.models.people import User
 from generations.models.prompts import Asset, Prompt, Visibility
 from generations.providers.base import FailureClass, Mode, Money, Unit
 
@@ -161,6 +162,10 @@ class Task(models.Model):
 
     def __str__(self) -> str:
         return f"{self.pk} {self.state}"
+
+    def is_of(self, user: User) -> bool:
+        """Whether this person decides about it: who made it, or who took over from somebody who left."""
+        return self.owner_id == user.pk or self.owner.successor_id == user.pk
 
     @property
     def is_open(self) -> bool:

@@ -345,6 +345,15 @@ class Balance:
     concurrency_limit: int | None = None
     running: int | None = None
     queued: int | None = None
+    ends: "Ending | None" = None  # the first part of it that can no longer be used from some moment on
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """What is lost of a balance at a moment, unless it is used before."""
+
+    amount: Decimal
+    at: datetime
 
 
 class Provider(ABC):

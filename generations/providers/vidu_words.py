@@ -6,13 +6,14 @@ in public clients only, [inferred] our reading.
 
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import datetime
 from decimal import Decimal
 from typing import Annotated, Any
 
 from pydantic import AliasChoices, BeforeValidator, Field
 
 from . import reading, wire
-from .base import Balance, Echo, Failure, FailureClass, Money, Output, Receipt, RemoteState, Snapshot, Unit
+from .base import Balance, Echo, Ending, Failure, FailureClass, Money, Output, Receipt, RemoteState, Snapshot, Unit
 
 # [docs: get-generation] Any other word is "still processing", shown to admins, and never ends a task.
 STATES = {
@@ -101,10 +102,19 @@ class Remain(wire.Wire):
     queue_count: wire.Whole = None
 
 
+class Package(wire.Wire):
+    """A bought lot of credits, in the answer with details only [docs]."""
+
+    credit_remain: Any = None
+    valid_to: Annotated[datetime | None, BeforeValidator(wire.moment)] = None
+
+
 class Credits(wire.Wire):
     remains: Annotated[list[Remain], BeforeValidator(wire.objects)] = Field(
         validation_alias=AliasChoices("remains", "remaining_credits")  # the example and the field table differ [docs]
     )
+
+    packages: Annotated[list[Package], BeforeValidator(wire.objects)] = []
 
     def balance(self) -> Balance:
         """The sum of the parts, unknown when one cannot be read; the concurrency limit is the organisation's [docs]."""
@@ -114,7 +124,14 @@ class Credits(wire.Wire):
             concurrency_limit=max((part.concurrency_limit or 0 for part in self.remains), default=0) or None,
             running=sum(part.current_concurrency or 0 for part in self.remains),
             queued=sum(part.queue_count or 0 for part in self.remains),
+            ends=self._ends(),
         )
+
+    def _ends(self) -> Ending | None:
+        """The package with something in it that ends first."""
+        known = ((wire.amount(each.credit_remain, MAX_BALANCE), each.valid_to) for each in self.packages)
+        found = [Ending(left, ends) for left, ends in known if left and ends]
+        return min(found, key=lambda each: each.at, default=None)
 
 
 def receipt(accepted: Accepted) -> Receipt:

@@ -5,7 +5,7 @@ inside one. A run can be cut off anywhere and done again: what it found once is 
 """
 
 from generations.reconciliation.adopting import adopt, ask_to_adopt
-from generations.reconciliation.runs import WINDOW, in_worker, nightly, request, run, run_now
+from generations.reconciliation.runs import WINDOW, in_worker, is_of, nightly, request, run, run_now
 from generations.reconciliation.settling import Cannot, accept_all, settle
 
 __all__ = [
@@ -15,6 +15,7 @@ __all__ = [
     "adopt",
     "ask_to_adopt",
     "in_worker",
+    "is_of",
     "nightly",
     "request",
     "run",

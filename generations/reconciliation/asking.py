@@ -2,16 +2,17 @@
 
 import logging
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
+from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
 
 from generations import ledger, polling
-from generations.models import Attempt, AttemptState, DifferenceKind, Task
+from generations.models import Attempt, AttemptState, Difference, DifferenceKind, Task
 from generations.providers.base import Failure, FailureClass, ProviderError, Snapshot
 from generations.reconciliation import listing, outcomes
 from generations.reconciliation.compare import Comparison, booked_of
@@ -22,7 +23,7 @@ log = logging.getLogger("videoforge.reconciliation")
 
 Keep = Callable[[], None]  # prolongs the run's lease, or stops the run
 MOST_ASKED = 400  # tasks in a run; those that were asked the longest ago come first
-MOST_MISSING = 100  # of a list: more are not asked about, they are differences
+MOST_MISSING = 100  # of a list: more are not asked about, and nothing is known of them
 AT_ONCE = 20  # answers that are compared together
 SHOULD_BE_LISTED = timedelta(hours=1)
 FORGETS_AFTER = timedelta(days=1)  # a vendor without a list need not know a task for longer
@@ -84,42 +85,75 @@ def _ask(attempt: Attempt) -> Snapshot | Failure:
 def _forgotten(comparison: Comparison, attempt: Attempt) -> None:
     """The vendor does not know it any more: no wonder after a while, but odd for what it was paid for today."""
     comparison.counts["forgotten"] += 1
-    booked = booked_of([attempt.task]).get(attempt.task_id, Decimal(0))
     fresh = attempt.sent_at is not None and attempt.sent_at > timezone.now() - FORGETS_AFTER
-    found = [_missing(attempt, booked)] if booked and fresh else []
-    comparison.counts["found"] += outcomes.write(comparison.run, found, [attempt.remote_id])
+    with transaction.atomic():
+        outcomes.hold([attempt.key_id], [attempt.remote_id])
+        booked = booked_of([attempt.task]).get(attempt.task_id, Decimal(0))
+        found = [_missing(attempt, booked)] if booked and fresh else []
+        comparison.counts["found"] += outcomes.write(comparison.run, found, [attempt.remote_id])
 
 
 def look_for_missing(comparison: Comparison, keep: Keep) -> None:
-    """Ours that a complete list lacks. One that the vendor knows when asked proves that the list was not complete."""
-    run = comparison.run
-    until = min(run.to_at, timezone.now() - SHOULD_BE_LISTED)
-    sent = Attempt.objects.filter(key=run.key, state=AttemptState.ACCEPTED, sent_at__range=(run.from_at, until))
-    missing = [each for each in sent.select_related("task__key", "key") if each.remote_id not in comparison.seen]
-    booked = booked_of([each.task for each in missing])
-    known, found, free = [], [], []
-    for number, attempt in enumerate(missing):
-        keep()
-        answer = _ask(attempt) if number < MOST_MISSING else Failure(FailureClass.PROVIDER_UNKNOWN, "not_asked")
-        stake = booked.get(attempt.task_id) or _held(attempt.task)
+    """Ours that a complete list lacks. One that the vendor knows when asked proves that the list was not complete.
+
+    Only its word that it does not know a task makes that a difference; of what it says nothing about, nothing is known.
+    """
+    until = timezone.now() - SHOULD_BE_LISTED
+    unseen = _unseen(comparison)
+    lacking = [each for each in unseen if each.sent_at and each.sent_at <= until]
+    comparison.counts["unlisted"] += _charged([each for each in unseen if each.sent_at and each.sent_at > until])
+    comparison.counts["unread"] += len(lacking[MOST_MISSING:])
+    known: list[tuple[Attempt, Snapshot]] = []
+    unknown: list[Attempt] = []
+    for attempt, answer in _answers(lacking[:MOST_MISSING], keep):
         if isinstance(answer, Snapshot):
             known.append((attempt, answer))
-        elif stake or attempt.task.state in RUNNING:
-            found.append(_missing(attempt, stake, answer.code))
-        else:  # it cost nothing and holds nothing
-            free.append(attempt.remote_id)
+        elif answer.cls == FailureClass.NOT_FOUND:
+            unknown.append(attempt)
+        else:
+            comparison.counts["unread"] += 1
     comparison.take_ours(known)
-    comparison.counts["found"] += outcomes.write(run, found, free)
+    _not_there(comparison, unknown)
     if known:
         raise listing.Incomplete("lacks_known")
+
+
+def _unseen(comparison: Comparison) -> list[Attempt]:
+    """Those first of which no run has said yet that they are missing, so that by and by all are asked about."""
+    run = comparison.run
+    sent = Attempt.objects.filter(key=run.key, state=AttemptState.ACCEPTED, sent_at__range=(run.from_at, run.to_at))
+    found = sent.select_related("task__key", "task__attempt__key", "key").order_by("sent_at", "pk")
+    unseen = [each for each in found if each.remote_id not in comparison.seen]
+    told = set(Difference.objects.filter(key=run.key, kind=DifferenceKind.OURS).values_list("remote_id", flat=True))
+    return sorted(unseen, key=lambda each: each.remote_id in told)
+
+
+def _charged(attempts: Sequence[Attempt]) -> int:
+    """How many of these tasks have an amount in the books."""
+    return sum(1 for amount in booked_of([each.task for each in attempts]).values() if amount)
+
+
+@transaction.atomic
+def _not_there(comparison: Comparison, attempts: Sequence[Attempt]) -> None:
+    """The vendor does not know them. Asking took a while: what is booked or held is read now."""
+    outcomes.hold([comparison.key.pk], [each.remote_id for each in attempts])
+    tasks = Task.objects.in_bulk([each.task_id for each in attempts])
+    booked = booked_of(tasks.values())
+    found = []
+    for attempt in attempts:
+        attempt.task = tasks[attempt.task_id]
+        stake = booked.get(attempt.task_id) or _held(attempt.task)
+        if stake or attempt.task.state in RUNNING:  # else it cost nothing and holds nothing
+            found.append(_missing(attempt, stake))
+    comparison.counts["found"] += outcomes.write(comparison.run, found, [each.remote_id for each in attempts])
 
 
 def _held(task: Task) -> Decimal:
     return sum((hold.amount for hold in ledger.holds(task) if hold.unit == task.unit), Decimal(0))
 
 
-def _missing(attempt: Attempt, ours: Decimal, asked: str = "") -> Found:
+def _missing(attempt: Attempt, ours: Decimal) -> Found:
     task = attempt.task
-    facts: dict[str, Any] = {"here": task.state, "at": (attempt.sent_at or task.created_at).isoformat()}
-    facts |= {"model": task.model, "asked": asked}
+    at = attempt.sent_at or task.created_at
+    facts: dict[str, Any] = {"here": task.state, "at": at.isoformat(), "model": task.model}
     return Found(DifferenceKind.OURS, attempt.key, attempt.remote_id, ours, None, task, facts)

@@ -7,12 +7,11 @@ gap that was settled ends before the next span.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
 from itertools import pairwise
 
-from django.db.models import F, Q, QuerySet, Sum
-from django.db.models.functions import Coalesce
+from django.db.models import QuerySet, Sum
 from django.utils.dateparse import parse_datetime
 
 from generations import ledger
@@ -24,14 +23,13 @@ from generations.models import (
     EntryKind,
     ProviderKey,
     Reconciliation,
-    Task,
     UsageEntry,
 )
-from generations.reconciliation import outcomes
+from generations.models.reconciliation import LEFT
+from generations.reconciliation import accounts, outcomes
 from generations.reconciliation.outcomes import DECIDED, Found
 
 NAME = "balance"  # in the place of a vendor's id: a key has one such difference at a time
-AROUND = timedelta(minutes=15)  # we notice an end so much later than the vendor books it, or never earlier
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,34 +83,56 @@ def _end_of(gap: Difference) -> datetime | None:
     return parse_datetime(str(gap.facts.get("at") or "")) or gap.closed_at
 
 
+def _begin_of(gap: Difference) -> datetime:
+    return parse_datetime(str(gap.facts.get("from") or "")) or gap.found_at
+
+
 def booked_now(gap: Difference) -> Decimal:
-    """What the books have of its span by now."""
+    """What the books have of its span by now, with what settled the same gap on another key of the account."""
     begin, end = parse_datetime(str(gap.facts.get("from") or "")), _end_of(gap)
     if begin is None or end is None:
         return gap.ours or Decimal(0)
-    rows = _rows([gap.key], begin, end).order_by().values_list("kind").annotate(sum=Sum("amount"))
-    return sum((-amount if kind == EntryKind.TOP_UP else amount for kind, amount in rows), Decimal(0))
+    keys = list(ProviderKey.objects.filter(pk__in=gap.facts.get("keys") or [gap.key_id]))
+    return _sum(_rows(keys, begin, end)) + _settled_beside(gap, keys, begin, end)
+
+
+def _sum(rows: QuerySet[UsageEntry]) -> Decimal:
+    """By how much these rows let a balance fall."""
+    sums = rows.order_by().values_list("kind").annotate(sum=Sum("amount"))
+    return sum((-amount if kind == EntryKind.TOP_UP else amount for kind, amount in sums), Decimal(0))
+
+
+def _settled_beside(gap: Difference, keys: Sequence[ProviderKey], begin: datetime, end: datetime) -> Decimal:
+    """The keys of an account see one gap, each on its own page: whoever books it twice has spent it twice."""
+    others = Difference.objects.filter(key__in=list(keys), kind=DifferenceKind.BALANCE, entry__at__gt=end)
+    same = [row for row in others.exclude(pk=gap.pk) if _begin_of(row) < end and (_end_of(row) or end) > begin]
+    return _sum(UsageEntry.objects.filter(pk__in=[row.entry_id for row in same]))
 
 
 def compare(run: Reconciliation) -> int:
     """Judge the span up to the run's end; returns how many differences stand open of it."""
-    key = run.key
-    found = steps(key, _begins(run), run.to_at)
-    if not found:
+    _tell_of_left(run)
+    own = steps(run.key, _begins(run), run.to_at)
+    if not own:
         return 0
-    fell = sum((step.fell for step in found), Decimal(0))
-    first, last = found[0].from_at, found[-1].to_at
-    booked, sharing = sum((step.booked for step in found), Decimal(0)), [key]
-    if abs(fell - booked) > _under_way(sharing, first, last):
-        together = _neighbours(key)  # the keys of one account see one balance, and no vendor says which they are
-        all_booked = sum((step.booked for step in steps(key, first, last, together)), Decimal(0))
-        if abs(fell - all_booked) <= _under_way(together, first, last):
-            booked, sharing = all_booked, together
+    fell = sum((step.fell for step in own), Decimal(0))
+    first, last = own[0].from_at, own[-1].to_at
+    sharing, booked = [run.key], sum((step.booked for step in own), Decimal(0))
+    if abs(fell - booked) > accounts.under_way(sharing, first, last):
+        sharing = accounts.sharing(run.key, first, last)
+        booked = sum((step.booked for step in steps(run.key, first, last, sharing)), Decimal(0))
     Reconciliation.objects.filter(pk=run.pk).update(balance_gap=fell - booked)
-    facts = {"from": first.isoformat(), "at": last.isoformat()}
-    explained = abs(fell - booked) <= _under_way(sharing, first, last)
-    differs = [] if explained else [Found(DifferenceKind.BALANCE, key, NAME, booked, fell, facts=facts)]
+    facts = {"from": first.isoformat(), "at": last.isoformat(), "keys": [each.pk for each in sharing]}
+    explained = abs(fell - booked) <= accounts.under_way(sharing, first, last)
+    differs = [] if explained else [Found(DifferenceKind.BALANCE, run.key, NAME, booked, fell, facts=facts)]
     return outcomes.write(run, differs, [NAME])
+
+
+def _tell_of_left(run: Reconciliation) -> None:
+    """Gaps that were left as they are and reach into the window: it is explained but for them."""
+    left = Difference.objects.filter(LEFT, key=run.key, kind=DifferenceKind.BALANCE, run__lt=run.pk)
+    reaching = [gap.pk for gap in left if (end := _end_of(gap)) and end > run.from_at and _begin_of(gap) < run.to_at]
+    Difference.objects.filter(pk__in=reaching).update(run=run)
 
 
 def _begins(run: Reconciliation) -> datetime:
@@ -123,20 +143,3 @@ def _begins(run: Reconciliation) -> datetime:
         return datetime.fromisoformat(told)
     ends = [end for gap in of_balance.filter(state__in=DECIDED) if (end := _end_of(gap))]
     return max([run.from_at, *ends])
-
-
-def _neighbours(key: ProviderKey) -> list[ProviderKey]:
-    return list(ProviderKey.objects.filter(provider=key.provider, base_url=key.base_url))
-
-
-def _under_way(keys: Sequence[ProviderKey], *ends: datetime) -> Decimal:
-    """What may have been taken on one side of these moments and booked on the other."""
-    near = Q()
-    for at in ends:
-        over = Q(finished_at=None, made_at=None) | Q(made_at__gte=at - AROUND)
-        over |= Q(made_at=None, finished_at__gte=at - AROUND)
-        near |= Q(submitted_at__lte=at + AROUND) & over
-    tasks = Task.objects.filter(near, attempt__key__in=list(keys))
-    worth = Coalesce("charge", "quote", "estimate", output_field=Task._meta.get_field("charge"))
-    same_unit = Q(charge__isnull=False) | Q(quote__isnull=False) | Q(estimate_unit__in=("", F("unit")))
-    return tasks.filter(same_unit).aggregate(sum=Sum(worth))["sum"] or Decimal(0)

@@ -83,6 +83,7 @@ class Comparison:
         before = {attempt.pk: attempt.task.state for attempt, _ in pairs}
         self._mend(pairs)
         with transaction.atomic():
+            outcomes.hold({attempt.key_id for attempt, _ in pairs}, [row.remote_id for _, row in pairs])
             self._take_back(pairs)
             tasks = Task.objects.in_bulk([attempt.task_id for attempt, _ in pairs])
             booked = booked_of(tasks.values())
@@ -173,6 +174,7 @@ class Comparison:
     def _take_foreign(self, rows: Sequence[Snapshot]) -> None:
         """Tasks that nobody made here: in the ledger already, or not."""
         with transaction.atomic():
+            outcomes.hold([self.key.pk], [row.remote_id for row in rows])
             booked = booked_externals(self.key, [row.remote_id for row in rows])
             found = []
             for row in rows:

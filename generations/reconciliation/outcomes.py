@@ -1,12 +1,13 @@
-"""What differs: found again it is the same row, found alike it is gone, what a person settled stays settled."""
+"""What differs: found again it is the same row, found alike it is gone, what a person left as it is stays left."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
@@ -42,6 +43,18 @@ class Found:
         return self.task.unit if self.task else self.key.translator.unit.value
 
 
+class Known(NamedTuple):
+    """What is on record of some tasks: what stands open, and what was left as it is by the last word about it."""
+
+    open: dict[Name, Difference]
+    left: dict[Name, Difference]
+
+
+def hold(keys: Iterable[int], ids: Iterable[str]) -> None:
+    """Before the books are read: whoever settles a difference of these tasks comes before that, or after ``write``."""
+    list(_on_record(keys, ids).values_list("pk", flat=True))
+
+
 @transaction.atomic
 def write(run: Reconciliation, found: Sequence[Found], compared: Iterable[str]) -> int:
     """Keep what was found, and close what is open about other ``compared`` tasks; returns how many stand open now.
@@ -50,34 +63,55 @@ def write(run: Reconciliation, found: Sequence[Found], compared: Iterable[str]) 
     """
     ids = {each.remote_id for each in found} | set(compared)
     now = timezone.now()
-    known = Difference.objects.select_for_update().filter(
-        key__in={each.key.pk for each in found} | {run.key_id}, remote_id__in=ids
-    )
-    open_now: dict[Name, Difference] = {}
-    decided = set()
-    for row in known.exclude(state=DifferenceState.GONE):
-        name = (row.key_id, row.kind, row.remote_id)
-        if row.state == DifferenceState.OPEN:
-            open_now[name] = row
-        elif row.kind != DifferenceKind.BALANCE:  # the next gap is another one, though it be as wide
-            decided.add((name, row.ours, row.theirs))
+    known = _known({each.key.pk for each in found} | {run.key_id}, ids)
     fresh: list[Difference] = []
     again: list[Difference] = []
-    standing = 0
+    left: list[int] = []
     for each in found:
-        seen = open_now.pop(each.name, None)
-        if seen is None and (each.name, each.ours, each.theirs) in decided:
+        seen = known.open.pop(each.name, None)
+        if seen is None and (decided := known.left.get(each.name)) and _is_like(decided, each):
+            left.append(decided.pk)
             continue
-        row = seen or Difference(key=each.key, kind=each.kind, remote_id=each.remote_id, found_at=now)
-        row.run, row.task, row.unit, row.happened_at = run, each.task, each.unit, each.at
-        row.ours, row.theirs, row.facts = each.ours, each.theirs, {**row.facts, **each.facts}
+        row = _told(seen or Difference(key=each.key, kind=each.kind, remote_id=each.remote_id, found_at=now), run, each)
         if each.passed:
             row.state, row.closed_at = DifferenceState.GONE, now
-        standing += not each.passed
         (again if row.pk else fresh).append(row)
     fields = ["run", "task", "unit", "happened_at", "ours", "theirs", "facts", "state", "closed_at"]
     Difference.objects.bulk_update(again, fields, batch_size=100)
     Difference.objects.bulk_create(fresh, batch_size=100, ignore_conflicts=True)
-    alike = [row.pk for row in open_now.values()]
+    Difference.objects.filter(pk__in=left).update(run=run)  # it was seen again, and this run has to tell of it
+    alike = [row.pk for row in known.open.values()]
     Difference.objects.filter(pk__in=alike).update(state=DifferenceState.GONE, closed_at=now, run=run)
-    return standing
+    return sum(row.state == DifferenceState.OPEN for row in (*again, *fresh))
+
+
+def _on_record(keys: Iterable[int], ids: Iterable[str]) -> QuerySet[Difference]:
+    return Difference.objects.select_for_update().filter(key__in=list(keys), remote_id__in=list(ids)).order_by("pk")
+
+
+def _known(keys: Iterable[int], ids: Iterable[str]) -> Known:
+    """Only what was *left* explains that it is found again: after a row was booked, the same figures are news."""
+    known = Known({}, {})
+    for row in _on_record(keys, ids).exclude(state=DifferenceState.GONE):
+        name = (row.key_id, row.kind, row.remote_id)
+        if row.state == DifferenceState.OPEN:
+            known.open[name] = row
+        elif row.is_left and row.kind != DifferenceKind.BALANCE:  # the next gap is another one, though it be as wide
+            known.left[name] = row
+        else:
+            known.left.pop(name, None)
+    return known
+
+
+def _is_like(left: Difference, found: Found) -> bool:
+    """Whether it is what somebody looked at then: the same amounts, and where the state was the point, the same."""
+    same = (left.ours, left.theirs) == (found.ours, found.theirs)
+    if found.kind == DifferenceKind.AMOUNT:
+        return same
+    return same and all(left.facts.get(name) == found.facts.get(name) for name in ("state", "here"))
+
+
+def _told(row: Difference, run: Reconciliation, found: Found) -> Difference:
+    row.run, row.task, row.unit, row.happened_at = run, found.task, found.unit, found.at
+    row.ours, row.theirs, row.facts = found.ours, found.theirs, {**row.facts, **found.facts}
+    return row

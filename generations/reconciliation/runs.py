@@ -44,12 +44,14 @@ class _LostLease(Exception):
     """Another process does this key now: nothing more is to be written."""
 
 
-def request(key: ProviderKey, from_at: datetime, to_at: datetime, actor: User | None = None) -> Reconciliation:
+def request(
+    key: ProviderKey, from_at: datetime, to_at: datetime, actor: User | None = None, *, nightly: bool = False
+) -> Reconciliation:
     """Put a run down and have the worker do it. Raises ValueError for a window without time in it."""
     if from_at >= to_at:
         raise ValueError("the window ends before it begins")
     with transaction.atomic():
-        run = Reconciliation.objects.create(key=key, from_at=from_at, to_at=to_at, actor=actor)
+        run = Reconciliation.objects.create(key=key, from_at=from_at, to_at=to_at, actor=actor, nightly=nightly)
         enqueue("reconcile", run.pk)
         return run
 
@@ -126,7 +128,6 @@ def _carry_out(run: Reconciliation, keep: asking.Keep) -> None:
     except Exception:
         log.exception("reconciliation %s", run.pk)
         _end(comparison, RunState.FAILED, "broke")
-    _tell(run)
 
 
 def _compare(comparison: Comparison, keep: asking.Keep) -> tuple[RunState, str]:
@@ -158,10 +159,14 @@ def _read_list(comparison: Comparison, keep: asking.Keep) -> None:
         asking.look_for_missing(comparison, keep)
 
 
-COUNTS = ("listed", "same", "pages", "found", "unread", "confirmed", "unconfirmed", "forgotten", "elsewhere")
+COUNTS = (
+    "listed", "same", "pages", "found", "unread", "confirmed", "unconfirmed", "forgotten", "elsewhere", "unlisted",
+)  # fmt: skip
 
 
+@transaction.atomic
 def _end(comparison: Comparison, state: RunState, error: str) -> None:
+    """What came of it and who is told of it stand together: what a run has ended without telling nobody would tell."""
     run = comparison.run
     counts = {name: comparison.counts[name] for name in COUNTS}
     unclear = Attempt.objects.filter(
@@ -175,10 +180,11 @@ def _end(comparison: Comparison, state: RunState, error: str) -> None:
     )
     run.refresh_from_db()
     log.info("reconciliation %s of %s: %s %s %s", run.pk, run.key.label, state, error, counts)
+    _tell(run)
 
 
 def _tell(run: Reconciliation) -> None:
-    """One alert for all that is new, however much it is."""
+    """One alert for all that is new, however much it is; and one where a night brought no comparison."""
     still_open = run.seen.filter(state=DifferenceState.OPEN)
     fresh = still_open.filter(kind=DifferenceKind.THEIRS, found_at__gte=run.started_at)
     if number := fresh.count():
@@ -186,6 +192,8 @@ def _tell(run: Reconciliation) -> None:
         alerts.external_use(run, number, amount, run.key.translator.unit)
     if still_open.exclude(kind=DifferenceKind.THEIRS).exists():
         alerts.unexplained(run)
+    if run.nightly and run.state != RunState.COMPLETE:
+        alerts.not_compared(run)
 
 
 # --- The nights ----------------------------------------------------------------------------------------------
@@ -199,21 +207,21 @@ def nightly() -> int:
     begins = datetime.combine(totals.today(), NIGHT, tzinfo=totals.zone())
     if timezone.now() < begins:
         return 0
-    done = Reconciliation.objects.filter(actor=None, created_at__gte=begins).values("key")
-    keys = ProviderKey.objects.filter(created_at__lt=begins).exclude(pk__in=done)
+    done = Reconciliation.objects.filter(nightly=True, created_at__gte=begins).values("key")
     to_at = timezone.now() - ENDED_AGO
-    wanted = [key for key in keys if _is_wanted(key, to_at - WINDOW)]
+    accepted = ProviderKey.objects.filter(created_at__lt=begins).exclude(problem=KeyProblem.AUTH)
+    wanted = [key for key in accepted.exclude(pk__in=done) if is_of(key, to_at - WINDOW, to_at)]
     for key in wanted:
-        request(key, to_at - WINDOW, to_at)
+        request(key, to_at - WINDOW, to_at, nightly=True)
     return len(wanted)
 
 
-def _is_wanted(key: ProviderKey, since: datetime) -> bool:
-    """Used lately; or one that lies idle here and has a list, in which nobody else would notice a stranger's use."""
-    if key.problem == KeyProblem.AUTH:
-        return False
-    used = key.last_used_at is not None and key.last_used_at >= since
-    return used or (key.translator.can_list and key.state != KeyState.DISABLED)
+def is_of(key: ProviderKey, from_at: datetime, to_at: datetime) -> bool:
+    """Used in the window, whatever became of it; or idle with a list, where nobody else would notice a stranger."""
+    if key.translator.can_list and key.state != KeyState.DISABLED:
+        return True
+    used = key.last_used_at is not None and key.last_used_at >= from_at
+    return used or Attempt.objects.filter(key=key, sent_at__range=(from_at, to_at)).exists()
 
 
 def wake() -> None:

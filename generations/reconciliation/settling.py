@@ -79,7 +79,7 @@ def settle(
         if not mine.update(state=DifferenceState.SETTLED, closed_at=timezone.now(), closed_by=actor):
             return None
         entry = None if how == KEEP else _book(row, how, actor, reason or f"reconciliation {row.run_id}")
-        facts = row.facts | {"reason": reason} if reason else row.facts
+        facts = row.facts | {"how": how} | ({"reason": reason} if reason else {})
         Difference.objects.filter(pk=row.pk).update(entry=entry, facts=facts)
         return entry
 
@@ -89,7 +89,7 @@ def _check(row: Difference, how: str, reason: str, shown: str | None) -> None:
         raise Cannot("changed")
     if how not in ways(row):
         raise Cannot(how)
-    if how == KEEP and row.kind == DifferenceKind.THEIRS and not reason:
+    if how == KEEP and not reason:  # the books go on differing, and whoever reads them will want to know why
         raise Cannot("reason")
 
 

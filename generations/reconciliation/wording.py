@@ -1,26 +1,23 @@
 """What was found, in sentences: the pages and the command say the same."""
 
+from collections.abc import Callable, Iterable, Iterator
 from decimal import Decimal
 
+from django.db.models import Count, F, Sum
+from django.db.models.functions import Abs, Coalesce
+from django.utils import timezone
+from django.utils.dateparse import parse_datetime
+from django.utils.formats import date_format
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, ngettext
+from django.utils.translation import gettext_lazy, ngettext, pgettext
 
 from generations import words
+from generations.alert_words import why_not_compared
 from generations.models import Difference, DifferenceKind, DifferenceState, Reconciliation, RunState
 
 Text = str | Promise
 
-_WHY: dict[str, Text] = {
-    "repeats": gettext_lazy("The list repeats itself and has no end."),
-    "ends_early": gettext_lazy("The list ends before its last page."),
-    "too_long": gettext_lazy("The list has more pages than are read in one run. Choose fewer days."),
-    "silent": gettext_lazy("The vendor did not answer a page of its list, or not in a way that can be read."),
-    "unread": gettext_lazy("Some of the vendor's answers could not be read."),
-    "lacks_known": gettext_lazy("The list lacks clips that the vendor knows when asked for one by one."),
-    "refused": gettext_lazy("The vendor refused the key."),
-    "broke": gettext_lazy("The comparison broke off. The log says where."),
-}
 CANNOT: dict[str, Text] = {
     "": gettext_lazy("Nothing was changed: that cannot be done about it now."),
     "changed": gettext_lazy("Nothing was changed: the amounts are others by now. Look at them again."),
@@ -51,7 +48,19 @@ def verdict(run: Reconciliation) -> tuple[str, str]:
             return _("It failed, so nothing is known. %(why)s") % {"why": why(run)}, "bad"
         case RunState.INCOMPLETE:
             return _("Not read to the end, so nothing may be called explained. %(why)s") % {"why": why(run)}, "warn"
-    if run.is_explained and run.forgotten:
+    if run.is_explained:
+        return _explained(run), "ok"
+    return still_open(run), "warn"
+
+
+def _explained(run: Reconciliation) -> str:
+    """As much as is true: what was left, was not seen or cannot be seen is not called the same."""
+    number, amounts = left(run)
+    if number:
+        return _but_for_left(number, amounts)
+    if run.unlisted:
+        return _("Explained but for the last hour: what was booked in it need not be in the vendor's list yet.")
+    if run.forgotten:
         said = ngettext(
             "Both books say the same, as far as the vendor remembers: what was booked for %(count)d clip"
             " cannot be checked any more.",
@@ -59,25 +68,54 @@ def verdict(run: Reconciliation) -> tuple[str, str]:
             " cannot be checked any more.",
             run.forgotten,
         )
-        return said % {"count": run.forgotten}, "ok"
-    if run.is_explained and run.unconfirmed:
-        return _("Both books say the same, as far as the vendor tells what its clips cost."), "ok"
-    if run.is_explained:
-        return _("Explained to the last amount: both books say the same."), "ok"
-    return still_open(run), "warn"
+        return said % {"count": run.forgotten}
+    if run.unconfirmed:
+        return _("Both books say the same, as far as the vendor tells what its clips cost.")
+    if not run.lists:
+        return _("Explained to the last amount of what was sent from here: both books say the same of it.")
+    return _("Explained to the last amount: both books say the same.")
 
 
-def short(run: Reconciliation, number: int) -> tuple[str, str]:
-    """A word for the list of runs, with its tone; ``number`` differences of it are open."""
+def left(run: Reconciliation) -> tuple[int, str]:
+    """How many differences of it were left as they are, and how far the books differ by them, as far as is known."""
+    gap = Abs(F("theirs") - Coalesce(F("ours"), Decimal(0)))
+    rows = run.left_as_it_is.order_by("unit").values_list("unit")
+    found = list(rows.annotate(number=Count("pk"), sum=Sum(gap)))
+    told = [words.money(amount, unit) for unit, _number, amount in found if amount]
+    return sum(number for _unit, number, _amount in found), pgettext("between parts of a sentence", ", ").join(told)
+
+
+def _but_for_left(number: int, amounts: str) -> str:
+    told = {"count": number, "amount": amounts}
+    if amounts:
+        said = ngettext(
+            "Explained; %(count)d difference was left as it is (%(amount)s).",
+            "Explained; %(count)d differences were left as they are (%(amount)s).",
+            number,
+        )
+    else:
+        said = ngettext(
+            "Explained; %(count)d difference was left as it is.",
+            "Explained; %(count)d differences were left as they are.",
+            number,
+        )
+    return said % told
+
+
+def short(run: Reconciliation, number: int, kept: int = 0) -> tuple[str, str]:
+    """A word for a list of runs, with its tone; ``number`` differences of it are open, and ``kept`` were left."""
     match run.state:
         case RunState.COMPLETE if number or run.lost:
-            return ngettext("%(count)d open", "%(count)d open", number + run.lost) % {
-                "count": number + run.lost
-            }, "warn"
-        case RunState.COMPLETE if not run.is_explained:
-            return _("Found again later"), "warn"
+            said = ngettext("%(count)d open", "%(count)d open", number + run.lost)
+            return said % {"count": number + run.lost}, "warn"
+        case RunState.COMPLETE if kept:
+            return ngettext("Explained, %(count)d left", "Explained, %(count)d left", kept) % {"count": kept}, "ok"
+        case RunState.COMPLETE if run.unlisted:
+            return _("Explained but for the last hour"), "ok"
         case RunState.COMPLETE if run.forgotten or run.unconfirmed:
             return _("Explained as far as the vendor tells"), "ok"
+        case RunState.COMPLETE if not run.lists:
+            return _("Explained, of what was sent from here"), "ok"
         case RunState.COMPLETE:
             return _("Explained"), "ok"
         case RunState.INCOMPLETE:
@@ -87,10 +125,16 @@ def short(run: Reconciliation, number: int) -> tuple[str, str]:
     return run.get_state_display(), "info"
 
 
+def with_badges(runs: Iterable[Reconciliation]) -> list[Reconciliation]:
+    """Runs as ``with_open`` brings them, each with its ``badge``."""
+    found = list(runs)
+    for run in found:
+        run.badge = short(run, run.still_open, run.left)  # type: ignore[attr-defined]
+    return found
+
+
 def why(run: Reconciliation) -> str:
-    name, _colon, said = run.error.partition(": ")
-    sentence = str(_WHY.get(name, name))
-    return f"{sentence} ({said})" if said else sentence
+    return why_not_compared(run.error)
 
 
 def still_open(run: Reconciliation) -> str:
@@ -119,6 +163,8 @@ def notes(run: Reconciliation) -> list[str]:
             + _("What others made with this key cannot be seen.")
         )
     for number, one, many in (
+        (left(run)[0], *_LEFT),
+        (run.unlisted, *_UNLISTED),
         (run.confirmed, *_CONFIRMED),
         (run.unconfirmed, *_UNCONFIRMED),
         (run.forgotten, *_FORGOTTEN),
@@ -130,6 +176,14 @@ def notes(run: Reconciliation) -> list[str]:
     return [str(each) for each in said]
 
 
+_LEFT = (
+    gettext_lazy("%(count)d difference was left as it is, with a reason."),
+    gettext_lazy("%(count)d differences were left as they are, with a reason."),
+)
+_UNLISTED = (
+    gettext_lazy("%(count)d clip of the hour before was booked and is not in the vendor's list yet."),
+    gettext_lazy("%(count)d clips of the hour before were booked and are not in the vendor's list yet."),
+)
 _CONFIRMED = (
     gettext_lazy("%(count)d charge that was not confirmed is known now and was booked."),
     gettext_lazy("%(count)d charges that were not confirmed are known now and were booked."),
@@ -188,3 +242,48 @@ STATES: dict[str, Text] = {
 
 def state_word(state: str) -> str:
     return str(STATES.get(state, state or "–"))
+
+
+def facts(difference: Difference) -> Iterator[str]:
+    """What is on record about it, a line each, for a reader who knows no JSON."""
+    known = difference.facts
+    for name, word in _FACTS.items():
+        if told := known.get(name):
+            yield f"{word}: {_FACT_WORDS[name](told) if name in _FACT_WORDS else told}"
+
+
+def decision(how: str) -> str:
+    return str(DECISIONS.get(how, how))
+
+
+def _moment(text: str) -> str:
+    at = parse_datetime(str(text))
+    return date_format(timezone.localtime(at), "Y-m-d H:i") if at else str(text)
+
+
+_FACTS: dict[str, Text] = {
+    "model": gettext_lazy("Model"),
+    "mode": gettext_lazy("Kind of clip"),
+    "seconds": gettext_lazy("Seconds"),
+    "prompt_length": gettext_lazy("Characters of prompt"),
+    "key_id": gettext_lazy("The vendor's name for the key"),
+    "state": gettext_lazy("The vendor says"),
+    "here": gettext_lazy("Here"),
+    "from": gettext_lazy("From"),
+    "at": gettext_lazy("Time"),
+    "how": gettext_lazy("Decided"),
+    "reason": gettext_lazy("Reason"),
+}
+DECISIONS: dict[str, Text] = {
+    "book": gettext_lazy("booked"),
+    "release": gettext_lazy("released"),
+    "top-up": gettext_lazy("recorded as bought"),
+    "keep": gettext_lazy("left as it is"),
+}
+_FACT_WORDS: dict[str, Callable[[str], str]] = {
+    "state": state_word,
+    "here": lambda state: str(words.STATES[state].word) if state in words.STATES else state,
+    "from": _moment,
+    "at": _moment,
+    "how": decision,
+}

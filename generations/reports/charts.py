@@ -1,4 +1,4 @@
-"""Where the bars of a report stand: numbers for a template that draws SVG by attributes. One chart for each unit."""
+"""How long the bars of a report are: numbers for templates that draw SVG by attributes. One chart for each unit."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -15,7 +15,8 @@ from generations.words import money
 
 MOST_BARS = 12  # that lie; the table has the others
 MOST_SERIES = 6  # colours that can be told apart
-WIDTH, NAME_WIDTH, VALUE_WIDTH, BAR_HEIGHT, ROW_HEIGHT = 760, 170, 150, 16, 30
+WIDTH = 760  # of all standing bars together, about
+LONG, THICK = 440, 16  # of the space of a lying bar; a page stretches it to what it has
 TALL, BASE = 150, 24  # of standing bars: their space, and the words under them
 ZERO = Decimal(0)
 
@@ -31,7 +32,7 @@ class Amount:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """All that becomes one bar. ``query`` is the end of an address: the rows under it."""
+    """All that becomes one bar. ``query`` is the end of an address: the rows that add up to it."""
 
     name: str
     value: Any
@@ -56,17 +57,16 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """``hit`` is where a pointer finds it: its whole row or column, however short it is."""
+    """A lying one has a value beside it; a standing one ``hit``, its whole column, where a pointer finds it."""
 
     name: str
     told: str
     query: str
     parts: list[Part]
-    hit: Part
-    name_x: str
-    name_y: str
     value: str = ""
-    value_x: str = ""
+    hit: Part | None = None
+    name_x: str = ""
+    name_y: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,7 +183,7 @@ def _first_groups(report: Report, lines: list[Line]) -> Iterable[tuple[str, Any,
 
 
 def _under(report: Report, value: Any, lines: list[Line]) -> str:
-    return report.filters.under({report.groups[0]: value}, unit=lines[0].unit)
+    return report.filters.under({report.groups[0]: value}, unit=lines[0].unit, **report.filters.in_bars)
 
 
 def _all_times(report: Report, groups: list[Group]) -> list[Group]:
@@ -200,30 +200,22 @@ def _all_times(report: Report, groups: list[Group]) -> list[Group]:
 def _lying(report: Report, unit: str, names: list[str], groups: list[Group], *, side_by_side: bool) -> Chart:
     shown, most = groups[:MOST_BARS], _most(groups, side_by_side=side_by_side)
     bars = []
-    for row, group in enumerate(shown):
-        top = row * ROW_HEIGHT + 7
-        parts, end = _lying_parts(group, top, most, side_by_side=side_by_side)
-        place = {"name_x": _n(NAME_WIDTH - 8), "name_y": _n(top + 13), "value_x": _n(end + 8)}
-        value = _value(report, unit, group)
-        hit = Part(0, "0", _n(top - 7), _n(WIDTH), _n(ROW_HEIGHT), "")
-        bars.append(Bar(_short(group.name), _told(group), group.query, parts, hit, value=value, **place))
+    for group in shown:
+        parts = list(_lying_parts(group, most, side_by_side=side_by_side))
+        bars.append(Bar(group.name, _told(group), group.query, parts, _value(report, unit, group)))
     title, about = _words(report, unit)
-    height = len(shown) * ROW_HEIGHT + 4
-    return Chart(unit, title, about, WIDTH, height, bars, names, stands=False, left_out=len(groups) - len(shown))
+    return Chart(unit, title, about, LONG, THICK, bars, names, stands=False, left_out=len(groups) - len(shown))
 
 
-def _lying_parts(group: Group, top: int, most: Decimal, *, side_by_side: bool) -> tuple[list[Part], Decimal]:
-    """The pieces, one behind the other or one below the other, and where the longest ends."""
-    thick = BAR_HEIGHT // 2 if side_by_side else BAR_HEIGHT
-    start = end = Decimal(NAME_WIDTH)
-    parts = []
+def _lying_parts(group: Group, most: Decimal, *, side_by_side: bool) -> Iterable[Part]:
+    """The pieces, one behind the other or one below the other."""
+    thick = THICK // 2 if side_by_side else THICK
+    start = ZERO
     for each in group.amounts:
-        width = (WIDTH - NAME_WIDTH - VALUE_WIDTH) * max(each.amount, ZERO) / most
-        y = top + each.series * thick if side_by_side else top
-        parts.append(Part(each.series, _n(start), _n(y), _n(width), _n(thick), each.told))
-        end = max(end, start + width)
-        start = start if side_by_side else end
-    return parts, end
+        width = LONG * max(each.amount, ZERO) / most
+        y = each.series * thick if side_by_side else 0
+        yield Part(each.series, _n(start), _n(y), _n(width), _n(thick), each.told)
+        start = start if side_by_side else start + width
 
 
 def _standing(report: Report, unit: str, names: list[str], groups: list[Group]) -> Chart:
@@ -239,7 +231,7 @@ def _standing(report: Report, unit: str, names: list[str], groups: list[Group]) 
             parts.append(Part(each.series, _n(number * slot + 1), _n(y), _n(slot - 2), _n(height), each.told))
         word = _tick(report, group.value) if number % every == 0 else ""
         hit = Part(0, _n(number * slot), "0", _n(slot), _n(TALL + BASE), "")
-        bars.append(Bar(word, _told(group), group.query, parts, hit, _n(number * slot + 1), _n(TALL + 16)))
+        bars.append(Bar(word, _told(group), group.query, parts, "", hit, _n(number * slot + 1), _n(TALL + 16)))
     title, about = _words(report, unit)
     return Chart(unit, title, about, max(WIDTH // 2, len(groups) * slot + 40), TALL + BASE, bars, names, stands=True)
 
@@ -276,16 +268,6 @@ def _words(report: Report, unit: str) -> tuple[str, str]:
     if report.of_tasks_alone:
         return _("Charged, %(unit)s") % told, _("A bar for each line; the table below has the same numbers.")
     return _("Spent, %(unit)s") % told, _("A bar for each line; the table below has the same numbers.")
-
-
-def _short(name: str) -> str:
-    """What has room beside a bar: wide characters take two places."""
-    room = 21
-    for number, character in enumerate(name):
-        room -= 2 if ord(character) > 0x2E7F else 1
-        if room < 0:
-            return f"{name[:number]}…"
-    return name
 
 
 def _n(number: Decimal | int) -> str:

@@ -10,7 +10,7 @@ from datetime import date
 from decimal import Decimal
 from typing import Any
 
-from django.db.models import Q, QuerySet, Sum
+from django.db.models import QuerySet, Sum
 
 from generations import totals
 from generations.ledger import SPENT
@@ -50,7 +50,7 @@ class Figures:
     external: Decimal = ZERO
     spent: Decimal = ZERO
     entries: int = 0
-    spent_by_key: dict[int, Decimal] = field(default_factory=dict)
+    spent_on: dict[tuple[date, int], Decimal] = field(default_factory=dict)  # by key, as far as rates differ by day
 
     @property
     def difference(self) -> Decimal:
@@ -76,12 +76,12 @@ class Figures:
 
     def take(self, other: "Figures") -> None:
         for each in fields(self):
-            if each.name != "spent_by_key":
+            if each.name != "spent_on":
                 setattr(self, each.name, getattr(self, each.name) + getattr(other, each.name))
-        for key, amount in other.spent_by_key.items():
-            self.spent_by_key[key] = self.spent_by_key.get(key, ZERO) + amount
+        for place, amount in other.spent_on.items():
+            self.spent_on[place] = self.spent_on.get(place, ZERO) + amount
 
-    def take_entries(self, kind: str, amount: Decimal, entries: int, key: int | None) -> None:
+    def take_entries(self, kind: str, amount: Decimal, entries: int, place: tuple[date, int] | None) -> None:
         """A sum of ledger rows of one kind. A refund is a negative row; what was refunded is a figure above zero."""
         if kind not in SPENT:
             return
@@ -93,8 +93,8 @@ class Figures:
             self.refunded -= amount
         else:
             self.external += amount
-        if key is not None:
-            self.spent_by_key[key] = self.spent_by_key.get(key, ZERO) + amount
+        if place is not None:
+            self.spent_on[place] = self.spent_on.get(place, ZERO) + amount
 
     def take_tasks(self, state: str, sums: Mapping[str, Any]) -> None:
         """A sum of clips that ended in one state."""
@@ -133,7 +133,6 @@ class Report:
     groups: tuple[str, ...]
     lines: list[Line]
     totals: list[Line]
-    rated_on: date
     has_rates: bool
 
     @property
@@ -146,25 +145,32 @@ def report(filters: Filters) -> Report:
     rates = Rates(filters.span.rated_on)
     cells: dict[tuple[Any, ...], Figures] = {}
     if not filters.of_tasks_alone:
-        _add_entries(cells, filters, groups, by_key=bool(rates))
+        _add_entries(cells, filters, groups, rates)
     _add_tasks(cells, filters, groups)
     lines = [_line(cell, figures, filters, groups, rates) for cell, figures in cells.items() if _says(figures)]
     found = sorted(lines, key=lambda line: _order(line, groups))
-    return Report(filters, groups, found, _totals(found, filters, rates), filters.span.rated_on, bool(rates))
+    return Report(filters, groups, found, _totals(found, filters, rates), bool(rates))
 
 
 def _add_entries(
-    cells: dict[tuple[Any, ...], Figures], filters: Filters, groups: tuple[str, ...], *, by_key: bool
+    cells: dict[tuple[Any, ...], Figures], filters: Filters, groups: tuple[str, ...], rates: Rates
 ) -> None:
-    columns = [*_columns(groups), "unit", "kind", *(["key_id"] if by_key else [])]
-    rows = LedgerTotal.objects.filter(_when(filters, groups), filters.rows(), kind__in=SPENT)
+    """By key too where rates are known, and by day where another one begins within the time: each sum lies on one
+    side of that day."""
+    span = filters.span
+    cuts = rates.begin_within(span.first, span.rated_on)
+    columns = [*_columns(groups), "unit", "kind", *(["key_id"] if rates else []), *(["starts_on"] if cuts else [])]
+    when = span.by_day() if "day" in groups else span.sums_cut_at(cuts)
+    rows = LedgerTotal.objects.filter(when, filters.rows(), kind__in=SPENT)
     for row in _grouped(rows, columns, ("amount", "entries")):
         figures = cells.setdefault(_cell(row, groups), Figures())
-        figures.take_entries(row["kind"], row["sum_amount"], row["sum_entries"], row["key_id"] if by_key else None)
+        place = (row["starts_on"] if cuts else span.rated_on, row["key_id"]) if rates else None
+        figures.take_entries(row["kind"], row["sum_amount"], row["sum_entries"], place)
 
 
 def _add_tasks(cells: dict[tuple[Any, ...], Figures], filters: Filters, groups: tuple[str, ...]) -> None:
-    rows = TaskTotal.objects.filter(_when(filters, groups), filters.rows())
+    when = filters.span.by_day() if "day" in groups else filters.span.sums()
+    rows = TaskTotal.objects.filter(when, filters.rows())
     if filters.states:
         rows = rows.filter(state__in=filters.states)
     for row in _grouped(rows, [*_columns(groups), "unit", "state"], TASK_SUMS):
@@ -186,10 +192,6 @@ def _columns(groups: tuple[str, ...]) -> list[str]:
     return [COLUMNS.get(group, group) for group in groups]
 
 
-def _when(filters: Filters, groups: tuple[str, ...]) -> Q:
-    return filters.span.by_day() if "day" in groups else filters.span.sums()
-
-
 def _cell(row: Mapping[str, Any], groups: tuple[str, ...]) -> tuple[Any, ...]:
     values = []
     for group in groups:
@@ -201,11 +203,7 @@ def _cell(row: Mapping[str, Any], groups: tuple[str, ...]) -> tuple[Any, ...]:
 def _line(cell: tuple[Any, ...], figures: Figures, filters: Filters, groups: tuple[str, ...], rates: Rates) -> Line:
     values, unit = dict(zip(groups, cell[:-1], strict=True)), cell[-1]
     names = tuple(filters.label(group, value) for group, value in values.items())
-    return Line(values, names, unit, figures, filters.under(values, unit=unit), _about(figures, unit, filters, rates))
-
-
-def _about(figures: Figures, unit: str, filters: Filters, rates: Rates) -> About | None:
-    return rates.about(filters.span.rated_on, unit, figures.spent_by_key) if rates else None
+    return Line(values, names, unit, figures, filters.under(values, unit=unit), rates.about(unit, figures.spent_on))
 
 
 def _says(figures: Figures) -> bool:
@@ -228,6 +226,6 @@ def _totals(lines: list[Line], filters: Filters, rates: Rates) -> list[Line]:
         found.setdefault(line.unit, Figures()).take(line.figures)
     units = sorted(found, key=lambda unit: (-found[unit].tasks, unit))
     return [
-        Line({}, (), unit, found[unit], filters.under({}, unit=unit), _about(found[unit], unit, filters, rates))
+        Line({}, (), unit, found[unit], filters.under({}, unit=unit), rates.about(unit, found[unit].spent_on))
         for unit in units
     ]

@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from generations import totals
+from generations.ledger import SPENT
 from generations.models import EntryKind, ProviderKey, TaskState, User
 from generations.models.tasks import MODE_CHOICES, UNIT_CHOICES
 from generations.providers import PROVIDERS
@@ -33,7 +34,9 @@ GROUPS = (
 TIMES = ("day", "month")
 BY_DEFAULT = {FIGURES: ("key", ""), FAILURES: ("key", "state"), ESTIMATES: ("model", "")}
 UNCONFIRMED = "unconfirmed"
-CHARGES = ("", "none", "some", "known", UNCONFIRMED)  # of a list of clips: any, nothing, something, ...
+# Of a list of clips: any charge, nothing, something, ...; compared: with an estimate in the charge's unit.
+CHARGES = ("", "none", "some", "known", "compared", UNCONFIRMED)
+CLIPS = "clips"  # the kind of list that is not one of ledger rows
 People = Mapping[int, User]
 
 
@@ -60,6 +63,7 @@ class Filters:
     unit: str = ""
     kinds: tuple[str, ...] = ()
     charge: str = ""
+    list_of: str = ""
     keys: Mapping[int, ProviderKey] = field(default_factory=dict, compare=False)
     people: People = field(default_factory=dict, compare=False)
 
@@ -81,6 +85,7 @@ class Filters:
             state=_one_of(data, "state", ("", *totals.ENDED)),
             unit=_one_of(data, "unit", ("", *dict(UNIT_CHOICES))),
             charge=_one_of(data, "charge", CHARGES),
+            list_of=CLIPS if data.get("list") == CLIPS else "",
             kinds=tuple(kind for kind in data.getlist("kind") if _known(kind, EntryKind.values)),
         )  # fmt: skip
         return replace(wanted, key=wanted._key(data), person=wanted._person(data))
@@ -105,6 +110,18 @@ class Filters:
     def of_tasks_alone(self) -> bool:
         """Whether only clips that ended are counted: the ledger's rows know no state and no estimate."""
         return bool(self.state) or self.view != FIGURES or "state" in self.groups
+
+    @property
+    def of_clips(self) -> bool:
+        """Whether clips lie under it: they count by their end, and of the ledger the rows of exactly these."""
+        return bool(self.list_of or self.charge) or self.of_tasks_alone
+
+    @property
+    def in_bars(self) -> dict[str, Any]:
+        """What a list of rows must be narrowed by, so that it has what bars and colours are about, and no more."""
+        if not self.of_tasks_alone:
+            return {"kinds": tuple(map(str, SPENT))}
+        return {"list_of": CLIPS, "charge": {FAILURES: "", ESTIMATES: "compared"}.get(self.view, "some")}
 
     @property
     def groups(self) -> tuple[str, ...]:
@@ -143,6 +160,10 @@ class Filters:
     def query(self) -> str:
         return self.with_(person=self.person)
 
+    def as_report(self) -> "Filters":
+        """Without what narrows lists of rows alone: a report has no field that would show it."""
+        return replace(self, kinds=(), charge="", unit="", list_of="")
+
     def with_(self, **changes: Any) -> str:
         """The address's end for these filters with some of them changed."""
         changed = replace(self, **changes)
@@ -156,6 +177,7 @@ class Filters:
             fields |= {"by": changed.by, "then": changed.then or NONE}
         names = ("view", "key", "person", "vendor", "model", "mode", "state", "unit", "charge")
         fields |= {name: getattr(changed, name) for name in names if getattr(changed, name)}
+        fields |= {"list": changed.list_of} if changed.list_of else {}
         return urlencode([*fields.items(), *(("kind", kind) for kind in changed.kinds)])
 
     def under(self, values: Mapping[str, Any], **changes: Any) -> str:
@@ -175,8 +197,10 @@ class Filters:
 
     def told(self) -> dict[str, str]:
         """For the record of an export: the filters by name, without those that filter nothing."""
-        names = ("key", "person", "vendor", "model", "mode", "state", "unit", "charge")
+        names = ("view", "key", "person", "vendor", "model", "mode", "state", "unit", "charge")
         found = {name: getattr(self, name) for name in names if getattr(self, name)}
+        if self.of_clips:
+            found["list"] = CLIPS
         if self.only is not None:
             found["person"] = str(self.only)
         return found | ({"kind": " ".join(self.kinds)} if self.kinds else {})

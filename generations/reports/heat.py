@@ -80,13 +80,14 @@ def _line(
     times: list[date],
     most: Decimal,
 ) -> HeatLine:
-    (value, name, unit), group = own, report.groups[0]
+    (value, name, unit), group, filters = own, report.groups[0], report.filters
     cells = []
     for time, column in zip(times, columns, strict=True):
         amount = amounts.get(time)
-        query = report.filters.under({group: value, by: time}, unit=unit) if amount is not None else ""
+        query = filters.under({group: value, by: time}, unit=unit, **filters.in_bars) if amount is not None else ""
         cells.append(Cell(amount, _level(amount, most), query, column.name))
-    return HeatLine(name, unit, cells, sum(amounts.values(), ZERO), report.filters.under({group: value}, unit=unit))
+    query = filters.under({group: value}, unit=unit, **filters.in_bars)
+    return HeatLine(name, unit, cells, sum(amounts.values(), ZERO), query)
 
 
 def _level(amount: Decimal | None, most: Decimal) -> int:

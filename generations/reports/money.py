@@ -37,9 +37,17 @@ class Rates:
                     return rate
         return None
 
-    def about(self, day: date, unit: str, amounts: Mapping[int, Decimal]) -> About | None:
-        """What amounts on several keys are worth together; None unless all of them have a rate in one currency."""
-        found = [(amount, self.on(day, unit, key)) for key, amount in amounts.items() if amount]
+    def begin_within(self, first: date, last: date) -> list[date]:
+        """The days after the first on which another rate begins to count."""
+        days = {rate.valid_from for rates in self.found.values() for rate in rates}
+        return sorted(day for day in days if first < day <= last)
+
+    def about(self, unit: str, amounts: Mapping[tuple[date, int], Decimal]) -> About | None:
+        """What amounts of several days and keys are worth together, each at the rate of its day.
+
+        None unless all of them have a rate, in one currency.
+        """
+        found = [(amount, self.on(day, unit, key)) for (day, key), amount in amounts.items() if amount]
         rates = [rate for _, rate in found if rate]
         if not rates or len(rates) < len(found) or len({rate.currency for rate in rates}) > 1:
             return None

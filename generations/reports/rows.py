@@ -7,8 +7,9 @@ from datetime import datetime
 from typing import Any, Generic, TypeVar
 from uuid import UUID
 
-from django.db.models import Max, Q, QuerySet
+from django.db.models import F, Max, Q, QuerySet
 from django.db.models.functions import Coalesce
+from django.utils import timezone
 
 from generations import totals
 from generations.models import Task, TaskState, UsageEntry
@@ -16,8 +17,18 @@ from generations.reports.filters import UNCONFIRMED, Filters
 
 PAGE = 50
 CHUNK = 1000
-CHARGES = {UNCONFIRMED: Q(charge=None), "none": Q(charge=0), "some": Q(charge__gt=0), "known": Q(charge__isnull=False)}
+ROWS_OF_A_CLIP = 4  # nearly always no more
+KNOWN = Q(charge__isnull=False)
+CHARGES = {
+    UNCONFIRMED: Q(charge=None),
+    "none": Q(charge=0),
+    "some": Q(charge__gt=0),
+    "known": KNOWN,
+    # As ``totals`` counts them.
+    "compared": KNOWN & Q(estimate__isnull=False) & (Q(estimate_unit="") | Q(estimate_unit=F("unit"))),
+}
 ENDED_AT = Coalesce("made_at", "finished_at")
+ENDED_BY_TASK = Coalesce("task__made_at", "task__finished_at")
 DEFERRED = ("key__secret_cipher", "key__options", "key__note", "task__options", "task__prompt_text")
 Row = TypeVar("Row")
 
@@ -31,13 +42,13 @@ class Page(Generic[Row]):
 
 
 def entries(filters: Filters) -> QuerySet[UsageEntry]:
-    """The rows of the ledger under a report's figures. With a state or a charge only those of clips."""
-    rows = UsageEntry.objects.filter(filters.rows(), at__gte=filters.span.begins_at, at__lt=filters.span.ends_at)
-    if filters.kinds:
-        rows = rows.filter(kind__in=filters.kinds)
-    if filters.states or filters.charge:
-        rows = rows.filter(_of_task("task__", filters))
-    return rows
+    """The rows of the ledger under a report's figures: those that were booked in the time."""
+    rows = _of_kinds(filters).filter(filters.rows())
+    return rows.filter(at__gte=filters.span.begins_at, at__lt=filters.span.ends_at)
+
+
+def _of_kinds(filters: Filters) -> QuerySet[UsageEntry]:
+    return UsageEntry.objects.filter(kind__in=filters.kinds) if filters.kinds else UsageEntry.objects.all()
 
 
 def clips(filters: Filters) -> QuerySet[Task]:
@@ -49,17 +60,6 @@ def clips(filters: Filters) -> QuerySet[Task]:
     return rows.filter(CHARGES[filters.charge]) if filters.charge else rows
 
 
-def _of_task(prefix: str, filters: Filters) -> Q:
-    found = Q()
-    if filters.states:
-        found &= Q(**{f"{prefix}state__in": filters.states})
-    if filters.charge:
-        wanted = CHARGES[filters.charge]
-        found &= Q(*[(f"{prefix}{child[0]}", child[1]) for child in wanted.children if isinstance(child, tuple)])
-        found &= Q(**{f"{prefix}state__in": totals.ENDED})
-    return found
-
-
 # --- Page by page --------------------------------------------------------------------------------------------
 
 
@@ -69,7 +69,7 @@ def page_of_entries(filters: Filters, before: str = "") -> Page[UsageEntry]:
     if place := _place(before, _number):
         rows = rows.filter(Q(at__lt=place[0]) | Q(pk__lt=place[1]), at__lte=place[0])
     found = list(rows.values_list("at", "pk")[: PAGE + 1])  # what is sorted is narrow; the rest is fetched for a page
-    whole = UsageEntry.objects.select_related("key", "person", "task", "actor").defer(*DEFERRED)
+    whole = UsageEntry.objects.select_related("key", "person", "task__owner", "actor").defer(*DEFERRED)
     shown = whole.filter(pk__in=[pk for _, pk in found[:PAGE]]).order_by("-at", "-id")
     return Page(list(shown), _before(found))
 
@@ -109,16 +109,38 @@ def _place(text: str, number: Callable[[str], Any]) -> tuple[datetime, Any] | No
 
 
 def chunks(filters: Filters, columns: Sequence[str], size: int = CHUNK) -> Iterator[list[tuple[Any, ...]]]:
-    """These columns of all rows, the oldest first, as they stand now; the first two must be "at" and "pk".
+    """These columns of all rows of the ledger, as they stand now; the first two must be "at" and "pk".
 
-    In short queries, so that no long one holds up the database. Rows are only ever added, with growing numbers: what
-    comes while this runs is left out.
+    The oldest first; where the figures are of clips, clip by clip in the order of their ends, all rows of each,
+    whenever they were booked. In short queries, so that no long one holds up the database. Rows are only ever added,
+    with growing numbers: what comes while this runs is left out.
     """
     newest = UsageEntry.objects.aggregate(pk=Max("pk"))["pk"] or 0
-    rows = entries(filters).filter(pk__lte=newest).order_by("at", "id").values_list(*columns)
+    if not filters.of_clips:
+        return _pieces(entries(filters).filter(pk__lte=newest), "at", columns, size)
+    rows = _of_kinds(filters).filter(pk__lte=newest)
+    return _by_clip(filters, rows.order_by(ENDED_BY_TASK, "task", "at", "id"), columns, size)
+
+
+def _by_clip(
+    filters: Filters, rows: QuerySet[UsageEntry], columns: Sequence[str], size: int
+) -> Iterator[list[tuple[Any, ...]]]:
+    """A clip that ends while this runs, or is found ready after all, does not come twice."""
+    ended: QuerySet[Any] = clips(filters)
+    ended = ended.filter(ended__lte=timezone.now())
+    for found in _pieces(ended, "ended", ("ended", "pk"), -(-size // ROWS_OF_A_CLIP)):
+        if under := list(rows.filter(task__in=[pk for _, pk in found]).values_list(*columns)):
+            yield under
+
+
+def _pieces(rows: QuerySet[Any], time: str, columns: Sequence[str], size: int) -> Iterator[list[tuple[Any, ...]]]:
+    """By time and number, so that no piece costs more than the first; these must be the first two columns."""
+    ordered = rows.order_by(time, "pk").values_list(*columns)
     place: tuple[Any, ...] | None = None
     while True:
-        rest = rows if place is None else rows.filter(Q(at__gt=place[0]) | Q(pk__gt=place[1]), at__gte=place[0])
+        rest = ordered
+        if place is not None:
+            rest = rest.filter(Q(**{f"{time}__gt": place[0]}) | Q(pk__gt=place[1]), **{f"{time}__gte": place[0]})
         found = list(rest[:size])
         if found:
             yield found

@@ -1,8 +1,9 @@
 """The time that a report is about: whole days of the books."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from itertools import pairwise
 
 from django.db.models import Q
 from django.utils.translation import gettext as _
@@ -99,6 +100,14 @@ class Span:
         for first, after in ((begin, whole), (rest, end)):
             if first < after:
                 found |= Q(grain=Grain.DAY, starts_on__gte=first, starts_on__lt=after)
+        return found
+
+    def sums_cut_at(self, days: Sequence[date]) -> Q:
+        """The same, none of them from before one of these days to after it."""
+        edges = [self.first, *days, self.after]
+        found = Q()
+        for first, after in pairwise(edges):
+            found |= Span(first, after - ONE_DAY).sums()
         return found
 
     def by_day(self) -> Q:

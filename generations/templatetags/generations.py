@@ -11,11 +11,11 @@ from django.utils import timezone
 from django.utils.formats import date_format, number_format
 from django.utils.translation import gettext, gettext_lazy, pgettext, pgettext_lazy
 
+from generations import queries, uncertainty, words
 from generations import time_left as times
-from generations import uncertainty, words
 from generations.budgets import Standing
 from generations.choices.rules import value_label
-from generations.models import Creation, CreationState, Task, TaskEvent, TaskState, User
+from generations.models import Creation, CreationState, Role, Task, TaskEvent, TaskState, User
 from generations.pace import Expectation
 from generations.providers.base import MODES, CallKind
 
@@ -31,6 +31,7 @@ register.filter("money", words.money)
 register.filter("formula", words.formula)
 register.filter("about_time", words.about_time)
 register.filter("how_lost", uncertainty.how_lost)
+register.filter("clip", queries.stored_clip)
 
 
 @register.simple_tag
@@ -46,19 +47,18 @@ def time_left(task: Task, expectations: Mapping[UUID, Expectation] | str = "") -
 
 
 @register.filter
-def clip(task: Task) -> Creation | None:
-    """The first of a task's outputs of which we have our own copy, the plain one before a watermarked one."""
-    made = (each for each in task.creations.all() if each.state == CreationState.STORED)
-    return min(made, key=lambda each: (each.watermarked, each.position), default=None)
-
-
-@register.filter
 def cancellable_by(task: Task, user: User) -> bool:
     """Whether a Cancel button is worth showing: it is theirs, and somebody can still stop it."""
-    if task.owner_id != user.pk and not user.is_admin:
+    if not task.is_of(user) and not user.is_admin:
         return False
     at_vendor = task.state == TaskState.QUEUED and task.key.translator.can_cancel
     return task.state == TaskState.WAITING or at_vendor
+
+
+@register.filter
+def shareable_by(task: Task, user: User) -> bool:
+    """Whether there is something to show to others, and this person changes anything at all."""
+    return user.role != Role.AUDITOR and queries.stored_clip(task) is not None
 
 
 @register.filter
@@ -70,7 +70,7 @@ def editable_by(task: Task, user: User) -> bool:
 @register.filter
 def askable_by(task: Task, user: User) -> bool:
     """Whether asking the vendor out of turn can bring anything: it has a name there and is not settled."""
-    if (task.owner_id != user.pk and not user.is_admin) or task.attempt is None or not task.attempt.remote_id:
+    if not (task.is_of(user) or user.is_admin) or task.attempt is None or not task.attempt.remote_id:
         return False
     given_up = task.state == TaskState.LOST or (task.state == TaskState.FAILED and task.charge is None)
     return given_up or task.state in words.FOLLOWED
@@ -155,6 +155,15 @@ def moment(when: datetime) -> str:
     if local.year == timezone.localdate().year:
         return date_format(local, pgettext("date format", "j M"))
     return date_format(local, pgettext("date format", "j M Y"))
+
+
+@register.filter
+def day_and_time(when: datetime) -> str:
+    """For an end: the day even when it is today, and the time of day."""
+    local = timezone.localtime(when)
+    same_year = local.year == timezone.localdate().year
+    day = pgettext("date format", "j M") if same_year else pgettext("date format", "j M Y")
+    return f"{date_format(local, day)}, {date_format(local, 'H:i')}"
 
 
 @register.filter

@@ -7,9 +7,9 @@ from django import template
 from django.utils.formats import number_format
 from django.utils.translation import gettext
 
-from generations import words
+from generations import queries, words
 from generations.budgets import Standing
-from generations.models import Task, User, Visibility
+from generations.models import Task, User
 from generations.models.tasks import UNIT_CHOICES
 from generations.providers.base import Unit
 from generations.reports import About, labels
@@ -95,4 +95,4 @@ def short_id(pk: UUID) -> str:
 @register.filter
 def opens_for(task: Task, user: User) -> bool:
     """Whether this person may see the clip; its figures may be known to more."""
-    return user.is_staff or task.owner_id == user.pk or task.visibility != Visibility.PRIVATE
+    return queries.opens_for(user, task)

@@ -1,6 +1,5 @@
 """Vidu's other services, where a key has them switched on: more of a clip, and scene templates."""
 
-from decimal import Decimal
 from uuid import UUID
 
 from django.contrib import messages
@@ -10,9 +9,10 @@ from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST
 
-from generations import lifecycle, queries, words
+from generations import lifecycle, queries
 from generations.budgets import OverBudget
 from generations.forms.experiments import FORMS, ExperimentForm, follow_ups, template_form
+from generations.limits import Locked
 from generations.providers.base import Mode
 from generations.views.frame import HtmxHttpRequest
 from generations.views.tasks import detail_context
@@ -27,11 +27,12 @@ def task_follow_up(request: HtmxHttpRequest, pk: UUID, mode: str) -> HttpRespons
     if blank is None:
         raise Http404("not offered for this clip")
     form = FORMS[Mode(mode)](request.POST, user=request.user, offers=blank.offers, creation=blank.creation)
-    if not form.is_valid():
-        context = detail_context(request, pk)
-        context["follow_ups"] = {**follow_ups(request.user, task), Mode(mode): form}
-        return render(request, "generations/task_detail.html", context, status=422)
-    return _save(request, form)
+    made = _save(request, form)
+    if made is not None:
+        return made
+    context = detail_context(request, pk)
+    context["follow_ups"] = {**follow_ups(request.user, task), Mode(mode): form}
+    return render(request, "generations/task_detail.html", context, status=422)
 
 
 @login_required
@@ -41,17 +42,23 @@ def template_create(request: HtmxHttpRequest) -> HttpResponse:
     form = template_form(request.user, *((request.POST, request.FILES) if sent else ()))
     if form is None:
         raise Http404("no key offers templates")
-    if sent and form.is_valid():
-        return _save(request, form)
-    return render(request, "generations/template_create.html", {"form": form}, status=422 if sent else 200)
+    made = _save(request, form) if sent else None
+    context = {"form": form}
+    return made or render(request, "generations/template_create.html", context, status=422 if sent else 200)
 
 
-def _save(request: HtmxHttpRequest, form: ExperimentForm) -> HttpResponse:
+def _save(request: HtmxHttpRequest, form: ExperimentForm) -> HttpResponse | None:
+    """To the page of what was made; None where the form says why nothing was."""
+    if not form.is_valid():
+        return None
     try:
         [task] = form.save()
-    except OverBudget as error:  # by another press at this moment
-        messages.error(request, words.over_budget(error.standing.budget, error.standing.left or Decimal(0)))
-        return redirect(request.get_full_path())
+    except OverBudget as error:  # by another press at this moment, or nobody knows what it costs
+        form.refuse_for(error.standing, unpriced=error.unpriced)
+        return None
+    except Locked as locked:
+        form.refuse_haste(locked)
+        return None
     except lifecycle.RequestIdTaken:
         raise Http404("sent by somebody else") from None
     messages.success(request, _("Queued 1 video"))

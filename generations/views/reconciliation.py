@@ -21,7 +21,7 @@ from generations.models import Difference, DifferenceState, ProviderKey, Reconci
 from generations.reconciliation import wording
 from generations.reconciliation.adopting import can_be_adopted, is_under_way
 from generations.reconciliation.balance import Step, steps
-from generations.reconciliation.settling import acceptable_now, ways
+from generations.reconciliation.settling import KEEP, acceptable_now, ways
 from generations.views.frame import HtmxHttpRequest
 
 PAGE = 50
@@ -57,8 +57,7 @@ def reconciliation(request: HtmxHttpRequest) -> HttpResponse:
         runs = runs.filter(key=int(chosen))
     pages = Paginator(runs.with_open().order_by("-pk"), PAGE)
     page = pages.get_page(request.GET.get("page"))
-    for each in page.object_list:
-        each.verdict = wording.short(each, each.still_open)  # type: ignore[attr-defined]
+    page.object_list = wording.with_badges(page.object_list)
     context = {"form": form, "page": page, "keys": ProviderKey.objects.order_by("provider", "label"), "chosen": chosen}
     status = 422 if form.errors else 200
     return render(request, "generations/reconciliation.html", context, status=status)
@@ -89,7 +88,7 @@ def _run_context(run: Reconciliation, number: str | None) -> dict[str, Any]:
     page = Paginator(found.order_by(F("closed_at").asc(nulls_first=True), "pk"), PAGE).get_page(number)
     for each in page.object_list:
         each.ways = _offered(each)  # type: ignore[attr-defined]
-        each.wants_reason = each.kind == "balance" or (each.kind == "theirs" and "keep" in ways(each))  # type: ignore[attr-defined]
+        each.wants_reason = KEEP in ways(each)  # type: ignore[attr-defined]
         each.is_adopted_now = is_under_way(each)  # type: ignore[attr-defined]
         each.sentence = wording.sentence(each)  # type: ignore[attr-defined]
         each.word = wording.KINDS[each.kind]  # type: ignore[attr-defined]
@@ -148,7 +147,7 @@ def reconciliation_settle(request: HtmxHttpRequest, pk: int) -> HttpResponse:
     _for_staff(request, acts=True)
     form = SettleForm(request.POST)
     if not form.is_valid():
-        messages.error(request, _("Nothing was changed."))
+        messages.error(request, " ".join([_("Nothing was changed."), *form.errors.get("reason", [])]))
         return redirect("reconciliation-run", pk=pk)
     told = form.cleaned_data
     run = get_object_or_404(Reconciliation, pk=pk)
@@ -170,6 +169,8 @@ def _said(difference: Difference, how: str, booked: bool) -> str:
         return _("The vendor is being asked. Reconcile again to see what it said.")
     if booked:
         return _("Settled by a row of the ledger.")
+    if how == KEEP and difference.state == DifferenceState.OPEN:
+        return _("Left as it is. Comparisons that see it again say so.")
     return (
         _("Settled, no row was needed.") if difference.state == DifferenceState.OPEN else _("It was settled already.")
     )

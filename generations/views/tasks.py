@@ -22,6 +22,7 @@ from generations.choices import MAX_COUNT
 from generations.forms import GenerateForm, compare, edit_of, remix_of
 from generations.forms.experiments import follow_ups
 from generations.lifecycle import Cancelled
+from generations.limits import Locked
 from generations.models import Task, TaskState, User
 from generations.views.frame import HtmxHttpRequest
 from generations.views.live import FRESH, LISTS_WITH_WAITING, Watch, cards, line_word, unchanged, uuid_or_none, varied
@@ -139,11 +140,14 @@ def task_create(request: HtmxHttpRequest) -> HttpResponse:
     except lifecycle.RequestIdTaken:
         form.take_fresh_id()
         return refused(request, form)
-    except OverBudget as error:  # by another press at this moment
-        form.refuse_for(error.standing)
+    except OverBudget as error:  # by another press at this moment, or nobody knows what it costs
+        form.refuse_for(error.standing, unpriced=error.unpriced)
         return refused(request, form)
     except lifecycle.AlreadySent:
         form.replaced_was_sent()
+        return refused(request, form)
+    except Locked as locked:
+        form.refuse_haste(locked)
         return refused(request, form)
     created = created_words(len(tasks), changed=form.cleaned_data["replaces"] is not None)
     if not request.htmx:
@@ -252,7 +256,7 @@ def detail_context(request: HtmxHttpRequest, pk: UUID) -> dict[str, object]:
 @require_POST
 def task_cancel(request: HtmxHttpRequest, pk: UUID) -> HttpResponse:
     task = queries.get_task(request.user, pk)
-    if task.owner_id != request.user.pk and not request.user.is_admin:
+    if not task.is_of(request.user) and not request.user.is_admin:
         raise PermissionDenied
     said = CANCELLED_WORDS[lifecycle.cancel(task, request.user)]
     if not request.htmx:
@@ -267,7 +271,7 @@ def task_cancel(request: HtmxHttpRequest, pk: UUID) -> HttpResponse:
 def task_ask(request: HtmxHttpRequest, pk: UUID) -> HttpResponse:
     """Have the worker ask the vendor about a task before its time, or after we gave it up."""
     task = queries.get_task(request.user, pk)
-    if task.owner_id != request.user.pk and not request.user.is_admin:
+    if not task.is_of(request.user) and not request.user.is_admin:
         raise PermissionDenied
     messages.info(request, ASKED if lifecycle.ask_now(task, request.user) else NOT_ASKED)
     return redirect("task-detail", pk=pk)

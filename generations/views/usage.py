@@ -16,14 +16,15 @@ from django.views.decorators.http import require_GET
 
 from generations import exports, standings, totals
 from generations.budgets import Standing
-from generations.models import Budget, Grain, LedgerTotal, User
-from generations.models.tasks import MODE_CHOICES
+from generations.models import Budget, EntryKind, Grain, LedgerTotal, User
+from generations.models.tasks import MODE_CHOICES, UNIT_CHOICES
 from generations.reports import Filters, Report, labels, report
 from generations.reports.charts import charts, heat_by
-from generations.reports.filters import BY_DEFAULT, ESTIMATES, FAILURES, FIGURES, GROUPS, NONE
+from generations.reports.filters import BY_DEFAULT, CLIPS, ESTIMATES, FAILURES, FIGURES, GROUPS, NONE, UNCONFIRMED
 from generations.reports.heat import heat
 from generations.reports.rows import page_of_clips, page_of_entries
 from generations.reports.spans import PRESETS, Unclear
+from generations.reports.sums import sums_of
 from generations.views.frame import HtmxHttpRequest
 from generations.views.live import varied
 from generations.words import STATES
@@ -38,7 +39,13 @@ TABS = (  # view, by, then, words
     (FAILURES, *BY_DEFAULT[FAILURES], gettext_lazy("Failures and who paid")),
     (ESTIMATES, *BY_DEFAULT[ESTIMATES], gettext_lazy("Estimate versus charge")),
 )
-ENTRIES, CLIPS = "", "clips"
+CHARGE_WORDS = {
+    "none": gettext_lazy("nothing was charged"),
+    "some": gettext_lazy("something was charged"),
+    "known": gettext_lazy("confirmed"),
+    "compared": gettext_lazy("confirmed, and estimated in the same unit"),
+    UNCONFIRMED: gettext_lazy("not confirmed"),
+}
 MOST_LINES = 100  # of a table; the totals below it are of all of them
 private = cache_control(private=True, no_store=True)
 
@@ -48,7 +55,7 @@ private = cache_control(private=True, no_store=True)
 @private
 def usage(request: HtmxHttpRequest) -> HttpResponse:
     context, status = _asked(request)
-    filters = context["filters"]
+    filters = context["filters"] = context["filters"].as_report()
     if status == 200:
         found = report(filters)
         by = heat_by(found)
@@ -74,10 +81,11 @@ def usage(request: HtmxHttpRequest) -> HttpResponse:
 def usage_rows(request: HtmxHttpRequest) -> HttpResponse:
     """The rows of the ledger under a number, or the clips."""
     context, status = _asked(request)
-    before, kind = request.GET.get("before", ""), request.GET.get("list", ENTRIES)
+    before, filters = request.GET.get("before", ""), context["filters"]
     if status == 200:
-        page = (page_of_clips if kind == CLIPS else page_of_entries)(context["filters"], before)
-        context |= {"page": page, "list": CLIPS if kind == CLIPS else ENTRIES, "told": _told(context["filters"])}
+        page = (page_of_clips if filters.of_clips else page_of_entries)(filters, before)
+        sums = sums_of(filters) if page.rows else []
+        context |= {"page": page, "sums": sums, "list": CLIPS if filters.of_clips else "", "told": _told(filters)}
     part = "partials/usage_rows_more" if request.htmx and before and status == 200 else "usage_rows"
     return varied(render(request, f"generations/{part}.html", context, status=status))
 
@@ -157,11 +165,17 @@ def _told(filters: Filters) -> list[tuple[str, str]]:
     """The filters of a list of rows, in words."""
     names = {name: str(word) for name, word in GROUPS}
     found = []
-    for name in ("key", "person", "vendor", "model", "mode", "state"):
+    for name in ("key", "person", "vendor", "model", "mode"):
         value = getattr(filters, name)
         if value:
             found.append((names[name], filters.label(name, _value(name, value))))
-    return found
+    chosen = {
+        names["state"]: ", ".join(filters.label("state", state) for state in filters.states),
+        _("Unit"): str(dict(UNIT_CHOICES).get(filters.unit, "")),
+        _("Charge"): str(CHARGE_WORDS.get(filters.charge, "")),
+        _("Kind"): ", ".join(str(EntryKind(kind).label) for kind in filters.kinds),
+    }
+    return [*found, *((name, words) for name, words in chosen.items() if words)]
 
 
 def _value(name: str, value: str) -> Any:

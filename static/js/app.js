@@ -94,14 +94,17 @@ on("click", (event) => {
 });
 
 async function copy(button) {
-  const text = one(button.dataset.copy).textContent.trim();
+  const source = one(button.dataset.copy);
+  const isField = source instanceof HTMLInputElement;
+  if (isField) source.select(); // so that it can be copied by hand, should all else fail
   try {
-    await navigator.clipboard.writeText(text);
+    await navigator.clipboard.writeText(isField ? source.value : source.textContent.trim());
   } catch {
-    getSelection().selectAllChildren(one(button.dataset.copy));
+    if (!isField) getSelection().selectAllChildren(source);
     document.execCommand("copy");
   }
   say(button.dataset.copied);
+  if (button.closest("#dialog")) one("#dialog-say").textContent = button.dataset.copied;
   const label = one("span", button) || button;
   const before = label.textContent;
   label.textContent = button.dataset.copied;

@@ -81,6 +81,35 @@ def test_an_auditor_has_the_books_compared_and_can_change_nothing(page: Page, au
     expect(page.get_by_role("link", name="Rotate")).to_have_count(0)
 
 
+def test_on_a_phone_amounts_and_newest_days_are_in_sight(page: Page, audited: House) -> None:
+    page.set_viewport_size({"width": 390, "height": 844})
+    sign_in(page, audited.url, "auditor")
+    page.goto(f"{audited.url}/usage/?view=estimates")
+    for seen in (".tabs [aria-current]", ".bars .value", ".bars svg"):
+        assert within(page, seen, 390), seen
+    for kind in ("", "?list=clips"):
+        page.goto(f"{audited.url}/usage/rows/{kind}")
+        assert within(page, "#rows tbody td:nth-child(2)", 390)
+    page.goto(f"{audited.url}/usage/?period=30-days&by=day")
+    assert within(page, ".chart a:last-of-type .hit", 390), "a chart opens at its newest end"
+    page.goto(f"{audited.url}/admin/generations/providerkey/")
+    page.get_by_role("link", name=KEY).click()
+    assert within(page, ".month-chart a:last-of-type .bar", 390)
+
+
+def test_on_a_desk_all_columns_of_the_report_are_in_sight(page: Page, audited: House) -> None:
+    page.set_viewport_size({"width": 1280, "height": 900})
+    sign_in(page, audited.url, "auditor")
+    page.goto(f"{audited.url}/usage/")
+    assert within(page, "#usage-table thead th:last-child", 1280 - 74), "and the frame's edge beside them"
+
+
+def within(page: Page, selector: str, width: int) -> bool:
+    box = page.locator(selector).first.bounding_box()
+    assert box is not None
+    return box["x"] >= 0 and box["x"] + box["width"] <= width
+
+
 def booked(house: House) -> dict[str, Decimal]:
     """What the ledger has for this key, by person."""
     found = house.rows(

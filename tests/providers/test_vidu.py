@@ -595,3 +595,24 @@ class TestDeadline:
 
 def test_states_are_the_documented_five() -> None:
     assert set(STATES) == {"created", "queueing", "processing", "success", "failed"}
+
+
+@pytest.mark.parametrize(
+    ("packages", "left"),
+    [
+        ([], None),
+        ([{"credit_remain": 400, "valid_to": "2027-01-01T00:00:00Z"}], 400),
+        ([{"credit_remain": 0, "valid_to": "2026-12-01T00:00:00Z"},
+          {"credit_remain": "90", "valid_to": "2027-03-01T00:00:00+08:00"},
+          {"credit_remain": 400, "valid_to": "2027-02-01T00:00:00Z"}], 400),
+        ([{"credit_remain": 5, "valid_to": "soon"}, {"credit_remain": "x", "valid_to": "2027-01-01T00:00:00Z"}], None),
+        ([7, None, {}], None),
+        ("none", None),
+        (None, None),
+    ],
+)  # fmt: skip
+def test_the_package_that_ends_first_is_known(packages: object, left: int | None) -> None:
+    balance = VIDU.read_test(answer({"remains": [{"credit_remain": 900}], "packages": packages}))
+    assert (balance.ends and balance.ends.amount) == left
+    assert balance.remaining is not None
+    assert balance.remaining.amount == 900

@@ -106,16 +106,17 @@ def run(how: str, at_once: int, url: str, folder: str) -> None:
 
     settings.configure()
     from generations import archive
+    from generations.guard import Guard
 
-    storage = FileSystemStorage(location=folder)
+    storage, here = FileSystemStorage(location=folder), Guard({"127.0.0.1"})
 
     def download(number: int) -> None:
-        archive.download(f"{url}/{number}.mp4", Path(folder, f"{number}.part"))
+        archive.download(f"{url}/{number}.mp4", Path(folder, f"{number}.part"), guard=here)
 
     def worker(number: int) -> None:
         with archive.hold(Path(folder, ".incoming", f"{number}.part")) as part:
             archive.check_room(part.path.parent)
-            archive.download(f"{url}/{number}.mp4", part)
+            archive.download(f"{url}/{number}.mp4", part, guard=here)
             archive.probe(part.path)
             archive.still(part.path)
             archive.place(part.path, storage, f"clips/{number}.mp4")

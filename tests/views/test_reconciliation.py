@@ -8,8 +8,11 @@ from typing import Any
 import httpx
 import pytest
 import respx
+from django.db.models import Model
 from django.test import Client
+from django.urls import reverse
 from django.utils import timezone
+from django.utils.functional import Promise
 from django_q.models import OrmQ
 
 from generations import ledger, reconciliation, totals
@@ -228,7 +231,9 @@ def test_runs_are_listed_by_key(desk: Client, run: Reconciliation) -> None:
     differ(run, "theirs", theirs=5)
     html = read(desk)
     assert "1 open" in html
-    assert "By itself" in html
+    assert "By command" in html
+    Reconciliation.objects.update(nightly=True)
+    assert "By itself" in read(desk)
     assert f"/reconciliation/{run.pk}/" not in desk.get(f"/reconciliation/?key={other.pk}").content.decode()
     assert f"/reconciliation/{run.pk}/" in desk.get(f"/reconciliation/?key={run.key.pk}").content.decode()
     assert desk.get("/reconciliation/?key=9999999999999999999999&page=x").status_code == 200
@@ -281,6 +286,22 @@ def test_a_button_does_what_it_may(desk: Client, run: Reconciliation, kind: str,
     assert (difference.state == "settled") == bool(kinds or (how == "keep" and kind == "balance"))
 
 
+@pytest.mark.parametrize("kind", ["amount", "state", "balance"])
+def test_nothing_is_left_as_it_is_without_a_reason(desk: Client, run: Reconciliation, kind: str) -> None:
+    difference = differ(run, kind, ours=10, theirs=50)
+    assert "required" in read(desk, run).partition(f'id="reason-{difference.pk}"')[2].partition(">")[0]
+    press(desk, difference, "keep", reason="  ")
+    assert "Say why it is left as it is" in read(desk, run)
+    difference.refresh_from_db()
+    assert difference.state == "open"
+    press(desk, difference, "keep", reason="their support knows")
+    html = read(desk, run)
+    assert "Explained; 1 difference was left as it is (40 credits)." in html
+    assert "both books say the same" not in html
+    assert ">Left as it is<" in html
+    assert ">Explained, 1 left<" in read(desk)
+
+
 def test_why_nothing_was_changed_is_said(desk: Client, run: Reconciliation) -> None:
     difference = differ(run, "amount", ours=10, theirs=50)
     assert 'name="shown" value="10 50"' in read(desk, run)
@@ -291,7 +312,7 @@ def test_why_nothing_was_changed_is_said(desk: Client, run: Reconciliation) -> N
     stranger = differ(run, "theirs", "42", facts={"state": "failed"})
     assert f'id="reason-{stranger.pk}"' in read(desk, run)
     press(desk, stranger, "keep")
-    assert "say why it is left as it is" in read(desk, run)
+    assert "Say why it is left as it is" in read(desk, run)
     press(desk, stranger, "keep", reason="failed, and not on the bill")
     assert "failed, and not on the bill" in read(desk, run)
 
@@ -337,6 +358,39 @@ def test_the_list_of_runs_says_how_far_they_are_explained(desk: Client, run: Rec
     for field in ("forgotten", "unconfirmed"):
         Reconciliation.objects.update(**{"forgotten": 0, "unconfirmed": 0, field: 2})
         assert ">Explained as far as the vendor tells<" in read(desk)
+    Reconciliation.objects.update(unlisted=2)
+    assert ">Explained but for the last hour<" in read(desk)
+    Reconciliation.objects.update(unlisted=0, unconfirmed=0, lists=False)
+    assert ">Explained, of what was sent from here<" in read(desk)
+
+
+def test_the_admins_key_page_shows_the_same_badge(desk: Client, run: Reconciliation) -> None:
+    """Also where what a run saw was found again and stands with a later one."""
+    now = NOW()
+    Reconciliation.objects.update(ended_at=now)
+    differ(run, "theirs", theirs=50, found_at=now - timedelta(minutes=1))
+    later = Reconciliation.objects.create(key=run.key, from_at=run.from_at, to_at=run.to_at, state="incomplete")
+    Difference.objects.update(run=later)
+    html = desk.get(reverse("admin:generations_providerkey_change", args=[run.key.pk])).content.decode()
+    assert '<span class="badge" data-tone="warn">1 open</span>' in html
+    assert '<span class="badge" data-tone="warn">Incomplete</span>' in html
+
+
+def test_the_admin_shows_what_is_on_record_in_words(desk: Client, run: Reconciliation) -> None:
+    facts = {"here": "succeeded", "how": "keep", "reason": "<b>their support</b> knows"}
+    difference = differ(run, "amount", ours=10, theirs=50, state="settled", facts=facts)
+    html = desk.get(reverse("admin:generations_difference_change", args=[difference.pk])).content.decode()
+    for told in ("Model: viduq3-turbo", "Characters of prompt: 29", "The vendor says: made", "Here: Ready"):
+        assert told in html
+    assert "Decided: left as it is" in html
+    assert "Reason: &lt;b&gt;their support&lt;/b&gt; knows" in html
+    assert "prompt_length" not in html
+
+
+@pytest.mark.parametrize("model", [Reconciliation, Difference, BalanceReading])
+def test_every_field_has_a_name_that_can_be_translated(model: type[Model]) -> None:
+    named = {field.name: field.verbose_name for field in model._meta.concrete_fields if field.name != "id"}
+    assert [name for name, told in named.items() if not isinstance(told, Promise)] == []
 
 
 # --- Into the library ----------------------------------------------------------------------------------------------

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from allauth.account.models import EmailAddress
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
@@ -64,10 +65,12 @@ def _person(username: str, full_name: str, password: str) -> User:
     if found:
         return found
     first, last = full_name.split()
-    staff = username == "demo"
-    return User.objects.create_user(
-        username, password=password, first_name=first, last_name=last, is_staff=staff, is_superuser=staff
+    staff, email = username == "demo", f"{username}@videoforge.example"
+    person = User.objects.create_user(
+        username, email, password, first_name=first, last_name=last, is_staff=staff, is_superuser=staff
     )
+    EmailAddress.objects.create(user=person, email=email, verified=True, primary=True)
+    return person
 
 
 def secret_of(provider: Provider) -> str:

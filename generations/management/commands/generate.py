@@ -6,7 +6,9 @@ from django.core.files.uploadedfile import SimpleUploadedFile, UploadedFile
 from django.core.management.base import BaseCommand, CommandParser
 from django.utils.datastructures import MultiValueDict
 
+from generations.budgets import OverBudget
 from generations.forms import GenerateForm
+from generations.limits import Locked
 from generations.management.refusal import refuse
 from generations.models import ProviderKey, User
 from generations.providers.base import Mode
@@ -43,9 +45,16 @@ class Command(BaseCommand):
             refuse(f"key: there is no key with the label {options['key']!r}.")
         form = GenerateForm(_data(key, options), _files(options), user=user)
         if not form.is_valid():
-            lines = [f"{_argument(field)}: {' '.join(map(str, texts))}" for field, texts in form.errors.items()]
-            refuse(*lines)
-        for task in form.save():
+            refuse(*_lines(form))
+        try:
+            tasks = form.save()
+        except OverBudget as error:
+            form.refuse_for(error.standing, unpriced=error.unpriced)
+            refuse(*_lines(form))
+        except Locked as locked:
+            form.refuse_haste(locked)
+            refuse(*_lines(form))
+        for task in tasks:
             self.stdout.write(str(task.pk))
 
 
@@ -72,6 +81,10 @@ def _files(options: dict[str, Any]) -> MultiValueDict[str, UploadedFile[Any]]:
         except OSError as error:
             refuse(f"image: {name} cannot be read ({error.strerror}).")
     return files
+
+
+def _lines(form: GenerateForm) -> list[str]:
+    return [f"{_argument(field)}: {' '.join(map(str, texts))}" for field, texts in form.errors.items()]
 
 
 def _argument(field: str) -> str:

@@ -13,11 +13,13 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +29,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import connection
 from django.utils import timezone
 
-from generations import health
+from generations import alerts, delivery, health
 
 PR_SET_PDEATHSIG = 1
 STOP_SECONDS = 20.0
@@ -161,7 +163,7 @@ class Command(BaseCommand):
         return False
 
     def _greet(self, demo: bool, sandbox_port: int) -> None:
-        self._say(f"\nVideoForge is running at http://{_reachable(settings.HOST)}:{settings.PORT}/")
+        self._say(f"\nVideoForge is running at http://{_by_name(settings.HOST)}:{settings.PORT}/")
         if demo:
             password = (Path(settings.VIDEOFORGE_DATA) / "demo_password").read_text().strip()
             self._say(f"Sign in as demo with the password {password} (also: mei, tom; demo may open /admin/)")
@@ -189,12 +191,20 @@ class Command(BaseCommand):
         running = worker.process is not None and time.monotonic() - worker.started_at > SILENT_SECONDS
         if running and (beat is None or (timezone.now() - beat).total_seconds() > SILENT_SECONDS):
             self.silent += 1
+            self._tell_of_silence(beat)
             # Twice in a row: after a pause of the whole machine the first look finds an old beat only.
             if self.silent > 1:
                 self._say("The worker gives no sign of life; starting it anew")
                 worker.clear_away()
         else:
             self.silent = 0
+
+    def _tell_of_silence(self, beat: datetime | None) -> None:
+        """Who could mail it is silent itself. In a thread: a mail server may take its time."""
+        alert = alerts.worker_is_silent(beat, timezone.now()) if beat else None
+        connection.close()
+        if alert is not None:
+            threading.Thread(target=_deliver, args=(alert.pk,), daemon=True).start()
 
     def _stop_all(self) -> None:
         running = [part for part in self.parts if part.process is not None]
@@ -251,6 +261,18 @@ def _static_version() -> str:
 
 def _reachable(host: str) -> str:
     return "127.0.0.1" if host in {"0.0.0.0", "::"} else host  # noqa: S104 - compared, not bound
+
+
+def _by_name(host: str) -> str:
+    """For people: a passkey belongs to a host name, and 127.0.0.1 is none."""
+    return "localhost" if _reachable(host) == "127.0.0.1" else host
+
+
+def _deliver(alert_id: int) -> None:
+    try:
+        delivery.deliver(alert_id)
+    finally:
+        connection.close()
 
 
 def _refuse_taken_port(host: str, port: int, variable: str) -> None:

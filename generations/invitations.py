@@ -14,6 +14,7 @@ from django.db import transaction
 from django.db.models import QuerySet
 from django.utils import formats, timezone, translation
 from django.utils.translation import gettext as _
+from django.utils.translation import pgettext
 
 from generations.models import Invitation, Role, User
 
@@ -102,7 +103,7 @@ def state_of(invitation: Invitation) -> str:
     if invitation.expires_at <= timezone.now():
         return _("expired")
     inviter = invitation.created_by
-    return _("open") if inviter.is_admin else _("void: who invited is no administrator any more")
+    return pgettext("invitation", "open") if inviter.is_admin else _("void: who invited is no administrator any more")
 
 
 def mail(invitation: Invitation, address: str) -> bool:

@@ -17,7 +17,7 @@ from django.db.models import Q, QuerySet
 from django.utils import timezone
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, pgettext_lazy
 
 from generations import queries
 from generations.models import Audience, Batch, Creation, HouseRules, Role, ShareLink, Task, User, Visibility
@@ -40,9 +40,9 @@ class Refused(Exception):
 
 
 class LinkState(models.TextChoices):
-    OPEN = "open", gettext_lazy("Open")
+    OPEN = "open", pgettext_lazy("share link", "Open")
     REVOKED = "revoked", gettext_lazy("Revoked")
-    EXPIRED = "expired", gettext_lazy("Ended")
+    EXPIRED = "expired", pgettext_lazy("share link", "Ended")
     OFF = "off", gettext_lazy("Switched off")  # links for anyone are, in the whole house
     LEFT = "left", gettext_lazy("Ended: its owner left")
     EMPTY = "empty", gettext_lazy("Nothing left to show")  # deleted, or no longer for its owner to see

@@ -12,6 +12,7 @@ from django.test import Client
 from generations import limits
 from generations.middleware import LARGEST, LARGEST_WITH_FILES
 from generations.models import Asset, ProviderKey, Task, User
+from generations.views import tasks
 from tests.factories import picture_bytes
 from tests.views.pages import composer_fields, htmx, signed_in
 
@@ -67,7 +68,7 @@ def test_whose_neighbourhood_it_is(address: str | None, told: str) -> None:
 
 
 def test_a_loop_that_presses_is_slowed_down(alice: User, key: ProviderKey, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(limits, "PRESSES", limits.Limit("press", 2, 60))
+    monkeypatch.setattr(tasks, "PRESSES", limits.Limit("press", 2, 60))
     desk = signed_in(alice)
     for status in (200, 200, 422):
         answer = desk.post("/tasks/", composer_fields(desk, "/", prompt="A boat"), headers=htmx())
@@ -78,7 +79,7 @@ def test_a_loop_that_presses_is_slowed_down(alice: User, key: ProviderKey, monke
 
 
 def test_many_pictures_wait(alice: User, key: ProviderKey, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(limits, "UPLOADS", limits.Limit("upload", 1, 600))
+    monkeypatch.setattr(tasks, "UPLOADS", limits.Limit("upload", 1, 600))
     desk = signed_in(alice)
     fields: dict[str, Any] = composer_fields(desk, "/?mode=reference2video", prompt="A boat")
     fields["images"] = [SimpleUploadedFile(f"{n}.png", picture_bytes(colour=f"#{n}{n}{n}")) for n in (1, 2)]

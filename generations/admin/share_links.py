@@ -7,7 +7,7 @@ from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.template.response import TemplateResponse
-from django.utils.translation import gettext_lazy, ngettext
+from django.utils.translation import gettext_lazy, ngettext, pgettext_lazy
 
 from generations import sharing
 from generations.admin.guards import Listed, ReadOnly, is_admin
@@ -19,7 +19,7 @@ class StateFilter(admin.SimpleListFilter):
     parameter_name = "which"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
-        return [("open", gettext_lazy("Open")), ("ended", gettext_lazy("Ended or revoked"))]
+        return [("open", pgettext_lazy("share link", "Open")), ("ended", gettext_lazy("Ended or revoked"))]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[ShareLink]) -> QuerySet[ShareLink]:
         running = sharing.still_open(ShareLink.objects.all(), HouseRules.now()).values("pk")

@@ -31,6 +31,7 @@ from generations.forms.fields import (
 from generations.forms.pictures import LIMITS, FilledSlot, Picture, Tray, fill_slots, in_places, look_up
 from generations.forms.press import PressForm
 from generations.forms.seen_by import SeenByField, seen_by
+from generations.limits import Limit
 from generations.models import ProviderKey, Task, User
 from generations.models.tasks import MODE_CHOICES
 from generations.providers import PROVIDERS, catalog
@@ -97,9 +98,10 @@ class GenerateForm(PressForm):
         *,
         user: User,
         initial: dict[str, Any] | None = None,
+        upload_limit: Limit | None = None,
     ) -> None:
         super().__init__(data, files, initial=initial)
-        self.user = user
+        self.user, self.upload_limit = user, upload_limit
         self.offer: Offer | None = None
         self.pictures: list[Picture] = []
         self.fields["visibility"].offer(user)  # type: ignore[attr-defined]
@@ -206,7 +208,7 @@ class GenerateForm(PressForm):
         self.offer = self._find_offer(self.stocks[key.pk], mode) if key and mode else None
         if self.offer is not None:
             self._take_from_id(self.offer, self.cleaned_data.get("model") or "")
-        tray = Tray(self.user, self.cleaned_data)
+        tray = Tray(self.user, self.cleaned_data, self.upload_limit)
         self.pictures = tray.collect(mode, single=self.offer is not None and self.offer.max_images == 1)
         self._add(tray.problems)
         if self.offer is not None and key is not None:

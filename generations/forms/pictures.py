@@ -41,6 +41,7 @@ class Tray:
 
     owner: User
     cleaned: Mapping[str, Any]
+    limit: limits.Limit | None = None  # of pictures in a span of time, for what comes from outside
 
     def __post_init__(self) -> None:
         self.problems: list[tuple[str, str]] = []
@@ -84,7 +85,8 @@ class Tray:
                 self.problems.append((field, _("At most %(most)d pictures at once.") % {"most": MOST_AT_ONCE}))
             return None
         try:
-            limits.UPLOADS.take(str(self.owner.pk))
+            if self.limit:
+                self.limit.take(str(self.owner.pk))
             return assets.store_upload(self.owner, file)
         except limits.Locked as locked:
             said = _("So many pictures in so short a time. Wait %(seconds)d seconds; what you wrote stays here.")

@@ -77,10 +77,9 @@ class PressForm(forms.Form):
         self.add_error(None, said % {"seconds": locked.seconds})
 
     def save(self) -> list[Task]:
-        """The new tasks, or for a request id that was used before those of its first press. Raises limits.Locked."""
+        """The new tasks, or for a request id that was used before those of its first press."""
         if not self.is_valid():
             raise ValueError("only a valid form can be saved")
-        limits.PRESSES.take(str(self.user.pk))
         return lifecycle.create(
             owner=self.user,
             request_id=self.cleaned_data["request_id"],

@@ -12,7 +12,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 from generations import lifecycle, queries
 from generations.budgets import OverBudget
 from generations.forms.experiments import FORMS, ExperimentForm, follow_ups, template_form
-from generations.limits import Locked
+from generations.limits import PRESSES, Locked
 from generations.providers.base import Mode
 from generations.views.frame import HtmxHttpRequest
 from generations.views.tasks import detail_context
@@ -52,6 +52,7 @@ def _save(request: HtmxHttpRequest, form: ExperimentForm) -> HttpResponse | None
     if not form.is_valid():
         return None
     try:
+        PRESSES.take(str(request.user.pk))
         [task] = form.save()
     except OverBudget as error:  # by another press at this moment, or nobody knows what it costs
         form.refuse_for(error.standing, unpriced=error.unpriced)

@@ -22,7 +22,7 @@ from generations.choices import MAX_COUNT
 from generations.forms import GenerateForm, compare, edit_of, remix_of
 from generations.forms.experiments import follow_ups
 from generations.lifecycle import Cancelled
-from generations.limits import Locked
+from generations.limits import PRESSES, UPLOADS, Locked
 from generations.models import Task, TaskState, User
 from generations.views.frame import HtmxHttpRequest
 from generations.views.live import FRESH, LISTS_WITH_WAITING, Watch, cards, line_word, unchanged, uuid_or_none, varied
@@ -132,10 +132,11 @@ def task_create(request: HtmxHttpRequest) -> HttpResponse:
     """One press of Generate. Without scripts the same form also renews its options, which sends nothing."""
     if "update" in request.POST or "use_key" in request.POST:
         return composer_again(request)
-    form = GenerateForm(request.POST, request.FILES, user=request.user)
+    form = GenerateForm(request.POST, request.FILES, user=request.user, upload_limit=UPLOADS)
     if not form.is_valid():
         return refused(request, form)
     try:
+        PRESSES.take(str(request.user.pk))
         tasks = form.save()
     except lifecycle.RequestIdTaken:
         form.take_fresh_id()

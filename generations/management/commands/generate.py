@@ -8,7 +8,6 @@ from django.utils.datastructures import MultiValueDict
 
 from generations.budgets import OverBudget
 from generations.forms import GenerateForm
-from generations.limits import Locked
 from generations.management.refusal import refuse
 from generations.models import ProviderKey, User
 from generations.providers.base import Mode
@@ -50,9 +49,6 @@ class Command(BaseCommand):
             tasks = form.save()
         except OverBudget as error:
             form.refuse_for(error.standing, unpriced=error.unpriced)
-            refuse(*_lines(form))
-        except Locked as locked:
-            form.refuse_haste(locked)
             refuse(*_lines(form))
         for task in tasks:
             self.stdout.write(str(task.pk))

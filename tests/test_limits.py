@@ -1,6 +1,6 @@
 """How often and how much: too many presses, too many pictures, and bodies that no form of ours is as large as."""
 
-import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -38,21 +38,18 @@ def test_a_place_is_free_again_when_it_is_given_back() -> None:
 
 @pytest.mark.django_db(transaction=True)
 def test_many_at_once_get_no_more_places() -> None:
-    limit, taken = limits.Limit("test", 5, 60), []
+    limit = limits.Limit("test", 5, 60)
 
-    def take() -> None:
+    def take(_number: int) -> str:
         try:
-            taken.append(limit.take("a"))
+            return limit.take("a")
         except limits.Locked:
-            pass
+            return ""
         finally:
             connection.close()
 
-    threads = [threading.Thread(target=take) for _ in range(12)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    with ThreadPoolExecutor(12) as tries:
+        taken = [place for place in tries.map(take, range(12)) if place]
     assert len(set(taken)) == len(taken) == 5
 
 

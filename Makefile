@@ -58,7 +58,8 @@ postgresql: $(VENV)/.test-installed
 		tests/test_answers.py tests/test_dispatch.py tests/test_saving.py tests/test_rounds.py \
 		tests/test_reports.py tests/test_exports.py tests/test_reconciliation.py tests/test_reconciliation_asking.py tests/views/test_usage.py \
 		tests/views/test_reconciliation.py tests/views/test_live.py tests/views/test_decisions.py \
-		tests/test_sharing.py tests/views/test_share.py
+		tests/test_sharing.py tests/views/test_share.py tests/test_invitations.py tests/test_leaving.py tests/test_teams.py \
+		tests/test_limits.py tests/test_sessions.py tests/test_queries.py
 
 # Two hundred tasks over five vendors while everything dies that can: many minutes. As root it fills a real small disk.
 chaos: $(VENV)/.test-installed

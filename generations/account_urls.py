@@ -14,7 +14,7 @@ from django.contrib.auth.views import LogoutView
 from django.urls import path, re_path
 
 from generations.views import sign_in
-from generations.views.sign_in import with_mail, with_own_secrets
+from generations.views.sign_in import seldom, with_mail, with_own_secrets
 
 SSO = {"provider_id": "sso"}
 RESET = "accounts/password/reset/"
@@ -27,7 +27,7 @@ urlpatterns = [
     path("accounts/sign-out/", LogoutView.as_view(), name="account_logout"),
     path("accounts/closed/", account.account_inactive, name="account_inactive"),
     path("accounts/second-step/", second_step.authenticate, name="mfa_authenticate"),
-    path("accounts/passkey/", with_own_secrets(passkeys.login_webauthn), name="mfa_login_webauthn"),
+    path("accounts/passkey/", seldom(with_own_secrets(passkeys.login_webauthn)), name="mfa_login_webauthn"),
     path("accounts/sso/", sign_in.sso, SSO, name="openid_connect_login"),
     path("accounts/sso/callback/", sign_in.sso_callback, SSO, name="openid_connect_callback"),
     path("accounts/sso/cancelled/", sso.login_cancelled, name="socialaccount_login_cancelled"),

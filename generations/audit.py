@@ -93,7 +93,7 @@ def address_of(request: HttpRequest) -> str | None:
     """The peer; of a proxy on this machine the address that it saw. What a client claims before it is ignored."""
     peer = str(request.META.get("REMOTE_ADDR") or "")
     seen = str(request.headers.get("X-Forwarded-For", "")).rpartition(",")[2].strip()
-    for address in (seen, peer) if _is_loopback(peer) else (peer,):
+    for address in (seen, peer) if is_loopback(peer) else (peer,):
         if _is_address(address):
             return address
     return None
@@ -119,6 +119,6 @@ def _is_address(text: str) -> bool:
     return True
 
 
-def _is_loopback(text: str) -> bool:
+def is_loopback(text: str) -> bool:
     # A socket in the file system has no address: whoever speaks through it is on this machine.
     return not text or (_is_address(text) and ip_address(text).is_loopback)

@@ -11,7 +11,8 @@ from django.core.checks import CheckMessage, Error, Warning, register
 LOOPBACK = {"127.0.0.1", "localhost", "::1", ""}
 
 
-def _exposed() -> bool:
+def is_exposed() -> bool:
+    """Whether others than those at this machine can reach the house."""
     return settings.HOST not in LOOPBACK or (settings.PUBLIC.hostname or "") not in LOOPBACK
 
 
@@ -34,7 +35,7 @@ def check_addresses(**_kwargs: Any) -> list[CheckMessage]:
                 id="videoforge.E002",
             )
         )
-    if _exposed() and settings.PUBLIC.scheme == "http":
+    if is_exposed() and settings.PUBLIC.scheme == "http":
         found.append(
             Warning(
                 "VIDEOFORGE_PUBLIC_URL is not encrypted: passwords and clips can be read on the way.",
@@ -48,7 +49,7 @@ def check_addresses(**_kwargs: Any) -> list[CheckMessage]:
 @register("videoforge")
 def check_secrets(**_kwargs: Any) -> list[CheckMessage]:
     found: list[CheckMessage] = []
-    if settings.DEBUG and _exposed():
+    if settings.DEBUG and is_exposed():
         found.append(
             Error(
                 "DEBUG=1 shows settings and code to everybody who can cause an error.",

@@ -37,6 +37,7 @@ def deliver(alert_id: int) -> bool:
         return False
     with translation.override(settings.LANGUAGE_CODE):
         subject, body = alert_words(alert)
+    subject = " ".join(subject.split())  # a name with a line break in it must not keep a mail from going out
     problems = []
     for name, channel in _channels():
         if name in alert.told:

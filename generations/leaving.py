@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from django.db import transaction
 from django.utils import timezone
 
-from generations import sharing
+from generations import sessions, sharing
 from generations.models import Asset, Audience, Invitation, Role, ShareLink, Task, TaskState, User
 
 
@@ -58,10 +58,13 @@ def leave(person: User, actor: User, *, successor: User | None = None, end_all_l
             revoked_at=timezone.now()
         )
         sharing.leave(leaver, successor, end_all=end_all_links, by=actor)
+    # After that: reading all sessions takes a moment, and nobody else is to wait for the rows of all people.
+    sessions.end_all_of([leaver.pk])
 
 
 def come_back(person: User) -> None:
     """Let somebody in again; what is theirs is theirs again, but for links that ended or have another owner now."""
+    sessions.end_all_of([person.pk])  # one that was left open must not go on where it stopped
     person.is_active, person.left_at, person.successor = True, None, None
     person.save(update_fields=["is_active", "left_at", "successor"])
 

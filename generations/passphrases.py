@@ -1,5 +1,5 @@
-"""The passphrase of a share link: five tries in ten minutes for each link and address, counted before the passphrase is
-looked at; and a signed note for whoever knew it.
+"""The passphrase of a share link: five tries in ten minutes for each link and address and a hundred in an hour from all
+addresses together, counted before the passphrase is looked at; and a signed note for whoever knew it.
 """
 
 import time
@@ -14,6 +14,7 @@ from generations.limits import Limit, Locked, give_back, neighbourhood
 from generations.models import ShareLink
 
 TRIES = Limit("passphrase", 5, 600)
+ALL_TRIES = Limit("passphrase-link", 100, 3600)  # whoever has many addresses has no more than these
 UNLOCKED_FOR = timedelta(hours=12)
 SALT = "share-unlock"
 __all__ = ["Locked", "is_right", "is_unlocked", "note_for"]
@@ -21,11 +22,20 @@ __all__ = ["Locked", "is_right", "is_unlocked", "note_for"]
 
 def is_right(link: ShareLink, passphrase: str, address: str | None) -> bool:
     """One try, counted from where it comes. Raises Locked, and does not look at the passphrase then."""
-    place = TRIES.take(f"{link.pk.hex} {neighbourhood(address)}")
+    places = _places(link, address)
     right = check_password(passphrase, link.passphrase_hash)
     if right:
-        give_back(place)  # what was right is no failed try
+        give_back(*places)  # what was right is no failed try
     return right
+
+
+def _places(link: ShareLink, address: str | None) -> tuple[str, str]:
+    place = TRIES.take(f"{link.pk.hex} {neighbourhood(address)}")
+    try:
+        return place, ALL_TRIES.take(link.pk.hex)
+    except Locked:
+        give_back(place)  # nobody listened to this one
+        raise
 
 
 def note_for(link: ShareLink) -> tuple[str, int]:

@@ -5,6 +5,7 @@ from typing import Any
 
 from allauth.mfa.models import Authenticator
 from cryptography.fernet import InvalidToken
+from django.contrib.sessions.models import Session
 from django.db import transaction
 
 from generations import ciphers
@@ -27,6 +28,8 @@ def rotate_all() -> Iterator[tuple[str, int, bool]]:
         yield _one(f"API key {key.label}", lambda pk=key.pk: _of_key(pk))  # type: ignore[misc]
     for pk, name, kind in Authenticator.objects.order_by("pk").values_list("pk", "user__username", "type"):
         yield _one(f"{kind} of {name}", lambda pk=pk: _of_factor(pk))  # type: ignore[misc]
+    for pk in Session.objects.order_by("pk").values_list("pk", flat=True):
+        yield "session", _of_session(pk), True
 
 
 def _one(name: str, rotate: Callable[[], int]) -> tuple[str, int, bool]:
@@ -55,6 +58,20 @@ def _of_factor(pk: int) -> int:
     found = {name: data[name] for name in OF_FACTORS if data.get(name)}
     rows.update(data=data | {name: _each(value, _anew) for name, value in found.items()})
     return sum(len(value) if isinstance(value, list) else 1 for value in found.values())
+
+
+def _of_session(pk: str) -> int:
+    """One that no key opens is nobody's any more and goes: no older key is to be kept for its sake."""
+    rows = Session.objects.filter(pk=pk)
+    data = rows.values_list("session_data", flat=True).first()
+    if data is None:
+        return 0
+    try:
+        # What was saved meanwhile, by whoever has that session, has the newest key already.
+        return rows.filter(session_data=data).update(session_data=ciphers.rotate(data))
+    except InvalidToken:
+        rows.filter(session_data=data).delete()
+        return 0
 
 
 def _each(value: str | list[str], change: Callable[[str], str]) -> str | list[str]:

@@ -13,7 +13,7 @@ from uuid import UUID
 
 from django.contrib.auth.hashers import make_password
 from django.db import models, transaction
-from django.db.models import Q, QuerySet
+from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
@@ -43,7 +43,7 @@ class LinkState(models.TextChoices):
     OPEN = "open", pgettext_lazy("share link", "Open")
     REVOKED = "revoked", gettext_lazy("Revoked")
     EXPIRED = "expired", pgettext_lazy("share link", "Ended")
-    OFF = "off", gettext_lazy("Switched off")  # links for anyone are, in the whole house
+    OFF = "off", gettext_lazy("Switched off")  # links for anyone are in the whole house, or may not be its owner's
     LEFT = "left", gettext_lazy("Ended: its owner left")
     EMPTY = "empty", gettext_lazy("Nothing left to show")  # deleted, or no longer for its owner to see
 
@@ -161,9 +161,19 @@ def may_manage(person: User, link: ShareLink) -> bool:
 
 def may_revoke(person: User, link: ShareLink) -> bool:
     """Whose clip it is may take it back too, whoever shared it."""
+    return may_manage(person, link) or (_is_theirs(person, link) and person.role != Role.AUDITOR)
+
+
+def may_be_of(person: User, link: ShareLink) -> bool:
+    """Whether it may be open to its audience as this person's: ``why_not`` of a link that is there."""
+    if link.audience != Audience.ANYONE:
+        return True
+    return person.role != Role.AUDITOR and (person.is_admin or _is_theirs(person, link))
+
+
+def _is_theirs(person: User, link: ShareLink) -> bool:
     shared = link.task or link.batch
-    own = shared is not None and person.pk in (shared.owner_id, shared.owner.successor_id)
-    return may_manage(person, link) or (own and person.role != Role.AUDITOR)
+    return shared is not None and person.pk in (shared.owner_id, shared.owner.successor_id)
 
 
 def links_on(person: User, task: Task) -> QuerySet[ShareLink]:
@@ -218,16 +228,28 @@ def digest_of(token: str) -> str:
 
 def resolve(token: str) -> Found | None:
     """The link of this token and whether it opens at this moment; None if there never was one, or it is gone."""
-    link = ShareLink.objects.select_related("owner", "batch").filter(token_hash=digest_of(token)).first()
-    rules = HouseRules.now()
+    links = ShareLink.objects.select_related("owner", "task__owner", "batch__owner")
+    link, rules = links.filter(token_hash=digest_of(token)).first(), HouseRules.now()
     if link is None:
         return None
+    ended = _ended(link, rules)
+    if ended:  # what it covers is not asked: the time it takes would tell such a link from one that never was
+        return Found(link, ended, [])
     tasks = list(tasks_of(link))
     return Found(link, state_of(link, rules, tasks), tasks)
 
 
 def state_of(link: ShareLink, rules: HouseRules, tasks: list[Task]) -> LinkState:
-    """``tasks`` is what it covers. The rules come first that nobody but an administrator can undo."""
+    """``tasks`` is what it covers."""
+    if ended := _ended(link, rules):
+        return ended
+    if not tasks:
+        return LinkState.EMPTY
+    return LinkState.OPEN if may_be_of(link.owner, link) else LinkState.OFF
+
+
+def _ended(link: ShareLink, rules: HouseRules) -> LinkState | None:
+    """Why it opens no more, whatever it covers. The rules come first that nobody but an administrator can undo."""
     if link.revoked_at is not None:
         return LinkState.REVOKED
     if link.audience == Audience.ANYONE and not link.owner.is_active:
@@ -236,15 +258,22 @@ def state_of(link: ShareLink, rules: HouseRules, tasks: list[Task]) -> LinkState
         return LinkState.EXPIRED
     if link.audience == Audience.ANYONE and not rules.anyone_links:
         return LinkState.OFF
-    return LinkState.OPEN if tasks else LinkState.EMPTY
+    return None
 
 
 def still_open(links: QuerySet[ShareLink], rules: HouseRules) -> QuerySet[ShareLink]:
     """Those of a table that open, as ``state_of`` has it but for what they cover."""
-    outside = Q(audience=Audience.ANYONE)
-    dead = outside & Q(owner__is_active=False) if rules.anyone_links else outside
     running = Q(expires_at=None) | Q(expires_at__gt=timezone.now())
-    return links.filter(running, revoked_at=None).exclude(dead)
+    inside = ~Q(audience=Audience.ANYONE)
+    opens = inside | _may_open() if rules.anyone_links else inside
+    return links.filter(running, opens, revoked_at=None)
+
+
+def _may_open() -> Q:
+    """``may_be_of`` the owner of each, for those open to anyone; and that they are of the house."""
+    own = Q(task__owner=F("owner")) | Q(batch__owner=F("owner"))
+    left = Q(task__owner__successor=F("owner")) | Q(batch__owner__successor=F("owner"))
+    return Q(owner__is_active=True) & (Q(owner__role=Role.ADMIN) | (~Q(owner__role=Role.AUDITOR) & (own | left)))
 
 
 def _end(audience: str, days: int | None, rules: HouseRules) -> datetime | None:
@@ -276,6 +305,8 @@ def extend(link: ShareLink, days: int | None) -> None:
         raise Refused(REVOKED_STAYS)
     if link.audience == Audience.ANYONE and not rules.anyone_links:
         raise Refused(SWITCHED_OFF)
+    if not may_be_of(link.owner, link):
+        raise Refused(NOT_YOURS)
     link.expires_at = _end(link.audience, days, rules)
     link.save(update_fields=["expires_at"])
 
@@ -287,6 +318,8 @@ def transfer(link: ShareLink, to: User) -> None:
         raise Refused(_("%(name)s cannot have share links.") % told, "person")
     if not queries.tasks_for(to).filter(_covered([link])).exists():
         raise Refused(_("%(name)s may not see what this link shows.") % told, "person")
+    if not may_be_of(to, link):
+        raise Refused(NOT_YOURS, "person")
     link.owner = to
     link.save(update_fields=["owner"])
 

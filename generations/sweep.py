@@ -8,7 +8,7 @@ from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
 
-from generations import alerts, dispatch, evidence, keys, leases, lifecycle, pace, reconciliation, saving
+from generations import alerts, dispatch, evidence, keys, leases, lifecycle, pace, reconciliation, saving, sessions
 from generations.models import Attempt, AttemptState, KeyProblem, KeyState, ProviderKey, Task, TaskState
 from generations.providers import PROVIDERS
 from generations.providers.base import Failure, FailureClass
@@ -50,6 +50,8 @@ def now_and_then() -> None:
         pace.learn()
     if leases.seize("prune-evidence", "sweep", PRUNE_EVERY):
         evidence.prune()
+    if leases.seize("expired-sessions", "sweep", PRUNE_EVERY):
+        sessions.clear_expired()
     if leases.seize(f"check-totals {settings.TIME_ZONE}", "sweep", CHECK_EVERY):  # at once after another time zone
         enqueue("check_totals")
     if leases.seize("drained-keys", "sweep", LOOK_AT_KEYS_EVERY):

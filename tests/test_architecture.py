@@ -39,9 +39,9 @@ BELOW: dict[str, set[str]] = {
     "passphrases": {"limits", "models"},
     "logs": set(),
     "limits": set(),
-    "sessions": set(),
+    "sessions": {"ciphers"},
     "reencryption": {"ciphers", "models"},
-    "leaving": {"models", "sharing"},
+    "leaving": {"models", "sessions", "sharing"},
     "addresses": {"models", "providers"},
     "outgoing": {"addresses", "guard", "models", "providers"},
     "stock": {"addresses", "models", "providers"},
@@ -72,7 +72,7 @@ BELOW: dict[str, set[str]] = {
     },
     "sweep": {
         "alerts", "dispatch", "evidence", "keys", "leases", "lifecycle", "models", "pace", "providers", "queue",
-        "reconciliation", "saving",
+        "reconciliation", "saving", "sessions",
     },
     "rounds": {"alerts", "dispatch", "leases", "polling", "queue", "sweep"},
     "health": {"archive", "models", "pace", "providers", "rounds", "saving"},
@@ -105,7 +105,7 @@ BELOW: dict[str, set[str]] = {
     "admin": {
         "addresses", "alert_words", "alerts", "audit", "budgets", "choices", "guard", "invitations", "keys",
         "leaving", "ledger", "lifecycle", "models", "operations", "outgoing", "providers", "queue",
-        "reconciliation", "sharing", "standings", "stock", "totals", "words",
+        "reconciliation", "sessions", "sharing", "standings", "stock", "totals", "words",
     },
     "audit": {"models"},
     "invitations": {"models"},
@@ -116,7 +116,7 @@ BELOW: dict[str, set[str]] = {
     "urls": {"views"},
     "apps": {"audit", "checks", "jobs", "rounds"},
     "management": {
-        "alerts", "archive", "budgets", "choices", "delivery", "forms", "health", "jobs", "keys", "ledger",
+        "alerts", "archive", "budgets", "checks", "choices", "delivery", "forms", "health", "jobs", "keys", "ledger",
         "lifecycle", "limits", "models", "providers", "reconciliation", "reencryption", "rounds", "sandbox",
         "stock", "totals", "words",
     },

@@ -15,6 +15,7 @@ from django.urls import URLPattern, URLResolver, get_resolver, reverse
 from django.utils import timezone
 
 from generations import invitations, ledger
+from generations.admin.guards import Guarded, is_hidden
 from generations.models import (
     Alert,
     AllowedHost,
@@ -30,6 +31,7 @@ from generations.models import (
     Rate,
     Reconciliation,
     ShareLink,
+    Task,
     User,
     VendorAddress,
 )
@@ -220,3 +222,63 @@ def test_the_client_is_no_superuser(client: Client, auditor: User) -> None:
     assert auditor.is_staff
     assert not auditor.is_superuser
     assert not auditor.is_admin
+
+
+# --- What a filter would tell ------------------------------------------------------------------------------------
+
+
+def hidden_paths(table: type[Model], deep: bool = True) -> Iterator[tuple[str, str]]:
+    """What of a table is nobody's to read, and of the tables that it leads to; each with what stands there."""
+    for each in table._meta.get_fields():
+        other = each.related_model
+        if not each.is_relation and is_hidden(each.name):
+            row = table._default_manager.exclude(**{each.name: ""}).first()
+            yield each.name, str(getattr(row, each.name, "")) or "x"
+        elif deep and isinstance(other, type) and issubclass(other, Model):
+            name = each.name if hasattr(each, "attname") or each.many_to_many else each.field.related_query_name()
+            yield from ((f"{name}__{path}", begins) for path, begins in hidden_paths(other, deep=False))
+
+
+def is_told(client: Client, table: type[Model], path: str, value: str) -> tuple[int, str]:
+    """All of an answer by which a right guess could be told from a wrong one."""
+    answer = client.get(address(table, "changelist"), {path: value})
+    return answer.status_code, answer.headers.get("Location", "")
+
+
+@pytest.mark.parametrize("table", TABLES, ids=lambda table: table._meta.model_name)
+def test_no_filter_tells_what_is_hidden(table: type[Model], house: ProviderKey, auditor: User) -> None:
+    ShareLink.objects.update(passphrase_hash="pbkdf2_sha256$1")
+    client = signed_in(auditor)
+    for path, value in hidden_paths(table):
+        for lookup, right, wrong in (
+            ("startswith", value[:4], "nothing-begins-so"), ("regex", "^.", "^nothing"), ("gt", "", "~~~"),
+        ):  # fmt: skip
+            asked = f"{path}__{lookup}"
+            refused = (400, "")
+            assert (is_told(client, table, asked, right), is_told(client, table, asked, wrong)) == (refused, refused)
+
+
+def test_what_is_hidden_is_what_was_meant(house: ProviderKey) -> None:
+    hidden = {(table, path) for table in TABLES for path, _value in hidden_paths(table)}
+    for table, path in (
+        (ProviderKey, "secret_cipher"), (ProviderKey, "fingerprint"), (ShareLink, "token_hash"), (User, "password"),
+        (ProviderKey, "options"), (ShareLink, "passphrase_hash"), (Invitation, "token_hash"),
+        (Task, "share_links__token_hash"), (Task, "attempt__callback_digest"), (ShareLink, "owner__password"),
+        (User, "share_links__passphrase_hash"), (ProviderKey, "attempts__callback_digest"),
+        (Task, "key__secret_cipher"),
+    ):  # fmt: skip
+        assert (table, path) in hidden
+
+
+def test_every_table_is_guarded_and_none_is_searched_by_what_is_hidden() -> None:
+    for table, owner in admin.site._registry.items():
+        assert isinstance(owner, Guarded), table
+        assert not [name for name in (*owner.search_fields, *map(str, owner.list_filter)) if is_hidden(name)]
+
+
+def test_what_is_shown_still_filters(house: ProviderKey, auditor: User) -> None:
+    client = signed_in(auditor)
+    for label, status in (("x", 200), ("key__id__exact", 200)):
+        table = ProviderKey if label == "x" else Task
+        query = {"label__startswith": "x"} if label == "x" else {label: str(house.pk)}
+        assert client.get(address(table, "changelist"), query).status_code == status

@@ -82,6 +82,7 @@ def rows() -> Iterator[Row]:
                  "mfa_list_webauthn", "mfa_add_webauthn", "account_change_password", "account_set_password",
                  "account_reauthenticate", "mfa_reauthenticate", "mfa_reauthenticate_webauthn"):  # fmt: skip
         yield Row(name, "GET", SIGNED_IN)
+    yield Row("composer-pictures", "POST", frozenset(), NOTHING, no=frozenset({"auditor"}))  # of no clip
     for name in ("task-create", "settings-look", "usersessions_list", "account_change_password",
                  "mfa_edit_webauthn", "mfa_remove_webauthn"):  # fmt: skip
         yield Row(name, "POST", SIGNED_IN)  # the last two ask for the password again before they look whose it is
@@ -125,7 +126,7 @@ def of_tasks() -> Iterator[Row]:
             yield Row(name, "POST", frozenset({"admin"}), NOTHING, about, no=sees)
         yield Row("task-decide", "GET", STAFF, NOTHING, about, no=sees)
         yield Row("task-case", "GET", STAFF, NOTHING, about)
-        yield Row("task-follow-up", "POST", frozenset(), NOTHING, about)  # no key offers it
+        yield Row("task-follow-up", "POST", frozenset(), NOTHING, about, no=frozenset({"auditor"}))  # no key offers it
 
 
 def of_links() -> Iterator[Row]:
@@ -141,7 +142,7 @@ def of_links() -> Iterator[Row]:
     for about in (ENDED, LINK):
         yield Row("share-ask", "POST", SIGNED_IN - {"auditor"}, NO, about, out=NOTHING)
     for name in ("share-revoke", "share-extend"):
-        yield Row(name, "POST", frozenset(OWNS), NOTHING, LINK)
+        yield Row(name, "POST", frozenset(OWNS), NOTHING, LINK, no=frozenset({"auditor"}))
 
 
 ROWS = list(rows())

@@ -39,7 +39,7 @@ fewer = settings(max_examples=CASES // 5, **HOW)  # where each is a whole reques
 NASTY = st.sampled_from([
     "", "0", "-1", "9" * 400, "NaN", "1e999", "\0", "\r\nSet-Cookie: a=b", "../../etc/passwd", "%00", "=1+1",
     "<script>",
-    "{{ 7*7 }}", "' OR 1=1 --", "\ud800", "\u202e", "😀" * 50, "on", "true", "null", "2026-13-45", "١٢٣", "１２", " 5 ",
+    "{{ 7*7 }}", "' OR 1=1 --", "\u202e", "😀" * 50, "on", "true", "null", "2026-13-45", "١٢٣", "１２", " 5 ",
 ])  # fmt: skip
 TEXT = st.one_of(NASTY, st.text(max_size=60), st.integers().map(str))
 HEADS = (

@@ -72,6 +72,21 @@ def test_every_session_ends_with_its_next_request(alice: User, admin: User) -> N
     assert client.get("/", headers={"HX-Request": "true"}).status_code == 204
 
 
+def test_a_session_does_not_come_back_with_its_person(alice: User, bob: User, admin: User) -> None:
+    client, other = signed_in(alice), signed_in(bob)
+    leaving.leave(alice, admin)
+    leaving.come_back(User.objects.get(pk=alice.pk))
+    assert client.get("/").status_code == 302
+    assert other.get("/").status_code == 200
+
+
+def test_nor_does_one_of_somebody_who_was_let_go_otherwise(alice: User) -> None:
+    client = signed_in(alice)
+    User.objects.filter(pk=alice.pk).update(is_active=False)
+    leaving.come_back(User.objects.get(pk=alice.pk))
+    assert client.get("/").status_code == 302
+
+
 def test_links_for_anyone_end_and_others_stay(alice: User, bob: User, admin: User, key: ProviderKey) -> None:
     task = make_task(alice)
     team, anyone = share(task, alice), share(task, alice, "anyone")

@@ -6,9 +6,10 @@ from typing import Any
 import pytest
 from allauth.mfa.models import Authenticator
 from cryptography.fernet import Fernet
+from django.contrib.sessions.models import Session
 from django.core.management import call_command
 
-from generations import ciphers
+from generations import ciphers, sessions
 from generations.models import ProviderKey, User
 from tests.factories import make_key
 
@@ -70,3 +71,16 @@ def test_what_no_key_opens_stays_and_is_named(rows: list[str], settings: Any) ->
     assert "0 secrets are encrypted" in told
     assert ProviderKey.objects.get().secret_cipher == before
     assert SECRET not in told
+
+
+def test_nobody_is_signed_out_and_what_no_key_opens_goes(settings: Any, db: None) -> None:
+    gone, old, new = (Fernet.generate_key().decode() for _ in range(3))
+    for key in (gone, old):
+        settings.VIDEOFORGE_ENCRYPTION_KEYS = [key]
+        store = sessions.SessionStore()
+        store["made with"] = key
+        store.save()
+    settings.VIDEOFORGE_ENCRYPTION_KEYS = [new, old]
+    assert rotate() == "1 secrets are encrypted with the newest key now\n"
+    settings.VIDEOFORGE_ENCRYPTION_KEYS = [new]
+    assert sessions.SessionStore(Session.objects.get().pk)["made with"] == old

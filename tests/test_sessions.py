@@ -1,11 +1,18 @@
 """The cookie of a session is in the browser alone; the database knows its hash."""
 
-import pytest
-from django.conf import settings
-from django.contrib.sessions.models import Session
-from django.test import Client
+from datetime import timedelta
+from typing import Any
 
-from generations import sessions
+import pytest
+from allauth.usersessions.models import UserSession
+from django.conf import settings
+from django.contrib.sessions.backends.db import SessionStore as DjangosStore
+from django.contrib.sessions.models import Session
+from django.core.management import call_command
+from django.test import Client
+from django.utils import timezone
+
+from generations import ciphers, sessions, sweep
 from generations.models import User
 
 pytestmark = pytest.mark.django_db
@@ -65,3 +72,58 @@ def test_a_cookie_that_was_made_up_is_not_taken_over(alice: User) -> None:
     client.post(SIGN_IN, {"username": "alice", "password": PASSWORD})
     assert cookie_of(client) != "planted-by-somebody-else-0000000000000000"
     assert client.get("/").status_code == 200
+
+
+def test_the_table_does_not_tell_what_a_session_holds() -> None:
+    store = sessions.SessionStore()
+    store["mfa.totp.secret"] = "an-obviously-fake-seed"
+    store.save()
+    row = Session.objects.get()
+    assert DjangosStore().decode(row.session_data) == {}, "nothing to be read without the encryption key"
+    assert "an-obviously-fake-seed" in str(DjangosStore().decode(ciphers.decrypt(row.session_data)))
+    assert sessions.SessionStore(row.session_key)["mfa.totp.secret"] == "an-obviously-fake-seed"
+
+
+@pytest.mark.parametrize("data", ["", "x", "é", "in clear", "gAAAAAB"])
+def test_what_cannot_be_read_is_an_empty_session(browser: Client, data: str) -> None:
+    if data == "in clear":
+        data = DjangosStore().encode(dict(browser.session.items()))
+    assert sessions.SessionStore().decode(data) == {}
+    Session.objects.update(session_data=data)
+    assert browser.get("/").status_code == 302
+
+
+def test_another_secret_of_the_house_is_no_session() -> None:
+    assert sessions.SessionStore().decode(ciphers.encrypt('{"_auth_user_id": "1"}')) == {}
+
+
+def test_the_list_of_devices_knows_who_is_signed_in(browser: Client, alice: User) -> None:
+    assert [device.session_key for device in UserSession.objects.purge_and_list(alice)] == [Session.objects.get().pk]
+
+
+def make_sessions(number: int, ends: timedelta) -> None:
+    for _each in range(number):
+        store = sessions.SessionStore()
+        store["seen"] = 1
+        store.set_expiry(timezone.now() + ends)
+        store.save()
+
+
+def test_those_that_are_over_are_deleted_a_bite_at_a_time(browser: Client, monkeypatch: Any) -> None:
+    monkeypatch.setattr(sessions, "BITE", 2)
+    make_sessions(3, -timedelta(days=1))
+    make_sessions(1, timedelta(days=1))
+    sweep.now_and_then()
+    assert Session.objects.count() == 3
+    assert sessions.clear_expired() == 1
+    assert sessions.clear_expired() == 0
+    assert browser.get("/").status_code == 200
+    Session.objects.update(expire_date=timezone.now() - timedelta(seconds=1))
+    sessions.clear_expired()
+    assert not UserSession.objects.exists(), "where somebody was signed in is not kept longer than that"
+
+
+def test_djangos_own_command_deletes_them_too() -> None:
+    make_sessions(1, -timedelta(days=1))
+    call_command("clearsessions")
+    assert not Session.objects.exists()

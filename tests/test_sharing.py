@@ -256,9 +256,16 @@ def test_a_table_is_asked_as_one_link_is(alice: User, bob: User, clip: Task) -> 
         sharing.revoke(link, alice)
     for link in links[4:8:3]:
         end_now(link)
+    sharing.make(bob, clip, Terms())
+    ShareLink.objects.create(
+        token_hash="b", owner=bob, created_by=bob, batch=clip.batch, audience="anyone", expires_at=links[-1].expires_at
+    )
     for rules in (HouseRules(anyone_links=True), HouseRules(anyone_links=False)):
-        for active in (True, False):
-            User.objects.filter(pk=alice.pk).update(is_active=active)
+        for change in (
+            {"role": "member"}, {"role": "auditor"}, {"role": "admin"}, {"role": "member", "successor": bob},
+            {"is_active": False},
+        ):  # fmt: skip
+            User.objects.filter(username__in=("alice", "bob")).update(**change)
             told = {link.pk for link in sharing.still_open(ShareLink.objects.all(), rules)}
             each = ShareLink.objects.select_related("owner")
             alone = {link.pk for link in each if sharing.state_of(link, rules, [clip]) == LinkState.OPEN}
@@ -309,6 +316,35 @@ def test_transfer(alice: User, bob: User, charlie: User, auditor: User, clip: Ta
     charlie.is_active = False
     with pytest.raises(Refused, match="cannot have"):
         sharing.transfer(link, charlie)
+
+
+def test_what_was_an_administrators_to_open_ends_with_the_role(alice: User, bob: User, clip: Task) -> None:
+    allow_anyone()
+    admin = make_user("mia", role="admin")
+    link, token = sharing.make(admin, clip, OUTSIDE)
+    assert state(token) == LinkState.OPEN
+    with pytest.raises(Refused, match="Only the owner"):
+        sharing.transfer(link, bob)
+    admin.role = "member"
+    admin.save()
+    link = ShareLink.objects.get(pk=link.pk)
+    assert state(token) == LinkState.OFF
+    assert not sharing.still_open(ShareLink.objects.all(), HouseRules.now()).exists()
+    with pytest.raises(Refused, match="Only the owner"):
+        sharing.extend(link, 30)
+    sharing.transfer(link, alice)
+    sharing.extend(link, 30)
+    assert state(token) == LinkState.OPEN
+
+
+def test_a_link_that_ended_costs_no_more_than_one_that_never_was(
+    alice: User, clip: Task, django_assert_num_queries: Any
+) -> None:
+    link, token = sharing.make(alice, clip, Terms())
+    sharing.revoke(link, alice)
+    for asked in (token, "x" * 43):
+        with django_assert_num_queries(2):
+            sharing.resolve(asked)
 
 
 def test_who_may_revoke_and_extend(
@@ -462,6 +498,16 @@ class TestPassphrase:
         with pytest.raises(passphrases.Locked):
             passphrases.is_right(link, "wrong", "2001:db8:1:2:ffff::1")
         assert not passphrases.is_right(link, "wrong", "2001:db8:1:3::1")
+
+    def test_many_networks_together_have_no_more(self, link: ShareLink, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(passphrases, "check_password", lambda phrase, _hash: phrase == "open sesame")
+        for number in range(100):
+            assert passphrases.is_right(link, "open sesame", "192.0.2.1")
+            assert not passphrases.is_right(link, "wrong", f"2001:470:1:{number:x}::1")
+        for _ in range(6):  # what is not listened to takes nothing from this address
+            with pytest.raises(passphrases.Locked) as locked:
+                passphrases.is_right(link, "open sesame", "2001:470:1:aaaa::1")
+        assert 3500 <= locked.value.seconds <= 3600
 
     def test_a_note_dies_with_the_passphrase_and_the_link(
         self, link: ShareLink, alice: User, clip: Task, monkeypatch: pytest.MonkeyPatch

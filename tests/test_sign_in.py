@@ -7,10 +7,12 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
+from allauth.account.models import EmailAddress
 from allauth.mfa.models import Authenticator
 from allauth.mfa.recovery_codes.internal.auth import RecoveryCodes
 from allauth.mfa.totp.internal.auth import TOTP, format_hotp_value, generate_totp_secret, hotp_value
 from allauth.socialaccount.models import SocialAccount
+from allauth.usersessions.models import UserSession
 from auditlog.models import LogEntry
 from django.contrib.sessions.models import Session
 from django.core import mail
@@ -56,6 +58,12 @@ def with_app(user: User) -> str:
 
 def code_of(secret: str, steps: int = 0) -> str:
     return format_hotp_value(hotp_value(secret, int(time.time()) // 30 + steps))
+
+
+def replace_address(admin: User, person: User, email: str) -> Any:
+    fields = {"username": person.username, "email": email, "role": person.role, "theme": person.theme}
+    fields |= {"language": person.language, "time_zone": person.time_zone}
+    return signed_in(admin).post(f"/admin/generations/user/{person.pk}/change/", fields)
 
 
 class TestPassword:
@@ -106,6 +114,17 @@ class TestPassword:
         client.post(page.request["PATH_INFO"], {"password1": NEW, "password2": NEW})
         assert sign_in(Client(), NEW).status_code == 302
         assert "no longer good" in Client().get(link, follow=True).content.decode()
+
+    def test_the_mail_names_the_house_whatever_host_was_asked(self, alice: User, settings: Any) -> None:
+        User.objects.update(email="alice@house.example")
+        settings.VIDEOFORGE_SENDS_MAIL = True
+        for public, told in (("https://videos.example", "https://videos.example"), ("", "http://localhost:9999")):
+            settings.VIDEOFORGE_PUBLIC_URL = public
+            asked = {"HTTP_HOST": "localhost:9999"}
+            Client().post("/accounts/password/reset/", {"email": "alice@house.example"}, **asked)  # type: ignore[arg-type]
+            cache.clear()
+            link = next(line for line in mail.outbox[-1].body.splitlines() if line.startswith("http"))
+            assert link.startswith(f"{told}/accounts/password/reset/")
 
 
 class TestSessions:
@@ -214,6 +233,19 @@ class TestLimits:
         for name in ("alice", "ALICE", " alice", "Alice ", "aLice"):
             sign_in(Client(), "no", name)
         assert "Try again" in sign_in(Client()).content.decode()
+
+    @pytest.mark.parametrize("written", ["aliſ", "ALIS", "alıs"])
+    def test_nor_is_it_another_one_in_letters_that_a_database_takes_for_the_same(self, written: str) -> None:
+        for _try in range(5):
+            throttle.take("alis", "192.0.2.7")
+        with pytest.raises(throttle.Locked):
+            throttle.take(written, "192.0.2.7")
+
+    def test_each_ask_for_a_passkey_is_a_session_and_they_are_counted(self, db: None) -> None:
+        ask = {"headers": {"Accept": "application/json"}}
+        answers = [Client().get("/accounts/passkey/", **ask).status_code for _ask in range(62)]  # type: ignore[arg-type]
+        assert (answers[0], answers[-1]) == (200, 429)
+        assert Session.objects.count() <= 60
 
     def test_who_goes_through_many_names_is_stopped(self, alice: User) -> None:
         for number in range(30):
@@ -476,6 +508,32 @@ class TestPages:
         assert LogEntry.objects.filter(action=LogEntry.Action.DELETE, actor=admin).count() == 3
         client = Client()
         assert sign_in(client)["Location"] == "/"
+
+    def test_whoever_holds_the_lost_phone_is_signed_out(self, admin: User, alice: User) -> None:
+        phone = Client()
+        sign_in(phone)
+        chosen = {"action": "forget_doors", "_selected_action": [alice.pk]}
+        signed_in(admin).post("/admin/generations/user/", chosen)
+        assert not is_in(phone)
+        assert not UserSession.objects.filter(user=alice).exists()
+
+    def test_an_address_that_was_replaced_gets_no_new_password(self, admin: User, alice: User, settings: Any) -> None:
+        settings.VIDEOFORGE_SENDS_MAIL = True
+        User.objects.filter(pk=alice.pk).update(email="old@house.example")
+        EmailAddress.objects.create(user=alice, email="old@house.example", verified=True, primary=True)
+        assert replace_address(admin, alice, "New@house.example").status_code == 302
+        for address in ("old@house.example", "new@house.example"):
+            Client().post("/accounts/password/reset/", {"email": address})
+        assert [sent.to for sent in mail.outbox] == [["new@house.example"]]
+        known = EmailAddress.objects.values_list("email", "verified", "primary")
+        assert list(known) == [("new@house.example", True, True)]
+        replace_address(admin, alice, "")
+        assert not EmailAddress.objects.exists()
+
+    def test_an_address_that_somebody_else_proved_is_refused(self, admin: User, alice: User, bob: User) -> None:
+        EmailAddress.objects.create(user=bob, email="bob@house.example", verified=True, primary=True)
+        assert "already" in replace_address(admin, alice, "Bob@house.example").content.decode()
+        assert EmailAddress.objects.get().user == bob
 
     def test_people_are_told_an_address_under_which_passkeys_work(self) -> None:
         assert [run._by_name(host) for host in ("127.0.0.1", "0.0.0.0", "::1")] == ["localhost", "localhost", "::1"]

@@ -61,6 +61,11 @@ class TestWhoIsLetIn:
         alice.refresh_from_db()
         assert alice.check_password("pass"), "the password goes on working"
 
+    def test_back_to_the_house_whatever_host_was_asked(self, idp: Identity, settings: Any) -> None:
+        settings.VIDEOFORGE_PUBLIC_URL = "https://videos.example"
+        there = Client().get(START, HTTP_HOST="localhost:9999")["Location"]
+        assert parse_qs(urlsplit(there).query)["redirect_uri"] == [f"https://videos.example{BACK}"]
+
     def test_later_by_the_providers_number_even_under_another_address(self, idp: Identity, alice: User) -> None:
         come_in(Client(), idp)
         idp.person = ALICE | {"email": "married@house.example"}

@@ -108,6 +108,7 @@ MIDDLEWARE = [
     "generations.middleware.person_preferences",
     "generations.middleware.htmx_sign_in",
     "generations.middleware.auditors_only_look",
+    "generations.middleware.kept_private",
     "generations.audit.AuditMiddleware",
 ]
 ROOT_URLCONF = "videoforge.urls"

@@ -10,6 +10,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from generations import guard
+from generations.admin.guards import Guarded
 from generations.admin.hosts import WHY_NOT
 from generations.models import KeyState, ProviderKey, User, VendorAddress
 from generations.providers import PROVIDERS
@@ -47,7 +48,7 @@ class AddressForm(forms.ModelForm[VendorAddress]):
 
 
 @admin.register(VendorAddress)
-class AddressAdmin(admin.ModelAdmin[VendorAddress]):
+class AddressAdmin(Guarded):
     delete_confirmation_template = "admin/generations/vendoraddress/delete_confirmation.html"
     list_display = ("base_url", "provider", "note", "added_by", "created_at")
     list_filter = ("provider",)

@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from generations import standings, words
-from generations.admin.guards import Kept, Listed, ReadOnly
+from generations.admin.guards import Guarded, Kept, Listed, ReadOnly
 from generations.models import Budget, BudgetOverride, ProviderKey, Rate
 
 
@@ -116,7 +116,7 @@ class OverrideAdmin(ReadOnly, Listed):
 
 
 @admin.register(Rate)
-class RateAdmin(admin.ModelAdmin[Rate]):
+class RateAdmin(Guarded):
     list_display = ("valid_from", "key", "unit", "worth", "note")
     list_filter = ("unit", "currency", "key")
     list_select_related = ("key",)

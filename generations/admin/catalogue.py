@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_safe
 
 from generations.admin import entry_form, overview
+from generations.admin.guards import Guarded
 from generations.models import CatalogueEntry, User
 from generations.providers import PROVIDERS
 
@@ -20,7 +21,7 @@ TEMPLATES = "admin/generations/catalogueentry"
 
 
 @admin.register(CatalogueEntry)
-class EntryAdmin(admin.ModelAdmin[CatalogueEntry]):
+class EntryAdmin(Guarded):
     form = entry_form.EntryForm
     change_list_template = f"{TEMPLATES}/change_list.html"
     list_display = ("model", "provider", "mode", "action", "like", "wire_model", "added_by", "created_at")

@@ -8,7 +8,7 @@ from django.http import HttpRequest
 from django.utils.translation import gettext_lazy, ngettext
 
 from generations import guard, outgoing
-from generations.admin.guards import is_admin
+from generations.admin.guards import Guarded, is_admin
 from generations.models import AllowedHost, User
 
 WHY_NOT = {
@@ -31,7 +31,7 @@ class HostForm(forms.ModelForm[AllowedHost]):
 
 
 @admin.register(AllowedHost)
-class HostAdmin(admin.ModelAdmin[AllowedHost]):
+class HostAdmin(Guarded):
     form = HostForm
     list_display = ("host", "note", "added_by", "created_at")
     list_select_related = ("added_by",)

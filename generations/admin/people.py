@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from allauth.account.adapter import get_adapter as accounts
+from allauth.account.models import EmailAddress
 from allauth.mfa.models import Authenticator
 from allauth.socialaccount.models import SocialAccount
 from django import forms
@@ -19,6 +21,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST
 
+from generations import sessions
 from generations.admin import leave
 from generations.admin.guards import Kept, is_admin
 from generations.models import Role, User
@@ -46,6 +49,14 @@ class RoleForm(UserChangeForm[User]):
         if self.instance.pk and "sees_usage" in self.fields:
             self.fields["sees_usage"].initial = self.instance.user_permissions.filter(codename=TEAM_USAGE).exists()
 
+    def clean_email(self) -> str:
+        """One that was changed is taken for checked, and a checked address is one person's only."""
+        email = str(self.cleaned_data["email"])
+        others = EmailAddress.objects.filter(email__iexact=email, verified=True).exclude(user=self.instance.pk)
+        if "email" in self.changed_data and email and others.exists():
+            raise accounts().validation_error("email_taken")
+        return email
+
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or self.cleaned_data
         stays = cleaned.get("role") == Role.ADMIN
@@ -53,6 +64,13 @@ class RoleForm(UserChangeForm[User]):
         if self.instance.is_active and self.initial.get("role") == Role.ADMIN and not stays and not others.exists():
             self.add_error("role", _("This is the last active administrator: make somebody else one first."))
         return cleaned
+
+
+def _replace_addresses(person: User) -> None:
+    """The one before must not get this person's new passwords any more, nor let anybody in by single sign-on."""
+    EmailAddress.objects.filter(user=person).delete()
+    if person.email:
+        EmailAddress.objects.create(user=person, email=person.email.lower(), verified=True, primary=True)
 
 
 @admin.register(User)
@@ -111,6 +129,7 @@ class PersonAdmin(Kept, UserAdmin[User]):
         """For whoever lost phone and codes, or comes with a new account of the provider: the password is left."""
         for row in [*Authenticator.objects.filter(user__in=queryset), *SocialAccount.objects.filter(user__in=queryset)]:
             row.delete()  # one by one: each is a row of the record
+        sessions.end_all_of(list(queryset.values_list("pk", flat=True)))  # whoever holds the lost phone is signed in
         text = _("Forgotten. Until new ones are set up, the password alone lets them in.")
         messages.info(request, text)
 
@@ -124,6 +143,8 @@ class PersonAdmin(Kept, UserAdmin[User]):
         """The role says all: an old superuser's mark would make an administrator of anybody."""
         obj.is_superuser = obj.is_superuser and obj.role == Role.ADMIN
         super().save_model(request, obj, form, change)
+        if "email" in form.changed_data:
+            _replace_addresses(obj)
 
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
         super().save_related(request, form, formsets, change)

@@ -17,6 +17,7 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST
 
 from generations import stock
+from generations.admin.guards import Guarded
 from generations.models import PriceList, PriceRow, Task, User
 from generations.providers import PROVIDERS, catalog
 from generations.providers.base import Unit
@@ -135,7 +136,7 @@ class RowInline(admin.TabularInline[PriceRow, PriceList]):
 
 
 @admin.register(PriceList)
-class PriceListAdmin(admin.ModelAdmin[PriceList]):
+class PriceListAdmin(Guarded):
     form = ListForm
     change_form_template = "admin/generations/pricelist/change_form.html"
     inlines = (RowInline,)
@@ -151,13 +152,10 @@ class PriceListAdmin(admin.ModelAdmin[PriceList]):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[PriceList]:
         past = PriceList.objects.filter(provider=OuterRef("provider"), valid_from__lte=timezone.localdate())
-        return (
-            super()
-            .get_queryset(request)
-            .annotate(
-                newest=Subquery(past.order_by("-valid_from", "-pk").values("pk")[:1]),
-                in_use=Exists(Task.objects.filter(price_list=OuterRef("name"))),
-            )
+        rows: QuerySet[PriceList] = super().get_queryset(request)
+        return rows.annotate(
+            newest=Subquery(past.order_by("-valid_from", "-pk").values("pk")[:1]),
+            in_use=Exists(Task.objects.filter(price_list=OuterRef("name"))),
         )
 
     def has_change_permission(self, request: HttpRequest, obj: PriceList | None = None) -> bool:

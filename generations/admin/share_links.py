@@ -10,7 +10,7 @@ from django.template.response import TemplateResponse
 from django.utils.translation import gettext_lazy, ngettext, pgettext_lazy
 
 from generations import sharing
-from generations.admin.guards import Listed, ReadOnly, is_admin
+from generations.admin.guards import Guarded, Listed, ReadOnly, is_admin
 from generations.models import HouseRules, Role, ShareLink, ShareVisit, User
 
 
@@ -78,7 +78,7 @@ class ShareLinkAdmin(ReadOnly, Listed):
         "shown", "owner_name", "audience", "state", "expires_at", "view_count", "download_count", "last_opened_at",
     )  # fmt: skip
     list_filter = (StateFilter, "audience", OwnerFilter)
-    list_select_related = ("owner", "task", "batch")
+    list_select_related = ("owner", "task__owner", "batch__owner")
     search_fields = ("label", "token_end", "owner__username")
     actions = ("revoke_links", "transfer_links")
     inlines = (VisitInline,)
@@ -168,7 +168,7 @@ class ShareLinkAdmin(ReadOnly, Listed):
 
 
 @admin.register(HouseRules)
-class HouseRulesAdmin(admin.ModelAdmin[HouseRules]):
+class HouseRulesAdmin(Guarded):
     """There is one row, saved for the first time when an administrator decides something."""
 
     list_display = ("__str__", "anyone_links", "anyone_days")

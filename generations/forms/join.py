@@ -1,5 +1,6 @@
 """What somebody who was invited tells about themselves."""
 
+import re
 from typing import Any
 
 from django import forms
@@ -9,6 +10,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from generations.models import Invitation, User
+
+MISLEADING = re.compile("[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 
 
 class JoinForm(forms.Form):
@@ -35,6 +38,10 @@ class JoinForm(forms.Form):
     def __init__(self, invitation: Invitation, data: Any = None, *, with_passkey: bool = False) -> None:
         super().__init__(data, initial={"name": invitation.name, "email": invitation.email})
         self.with_passkey = with_passkey
+
+    def clean_name(self) -> str:
+        """In one line: it stands in subjects of mails. What turns the order of letters around would mislead."""
+        return " ".join(MISLEADING.sub(" ", self.cleaned_data["name"]).split())
 
     def clean_username(self) -> str:
         name: str = self.cleaned_data["username"]

@@ -7,7 +7,7 @@ from django import forms
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from generations import sharing
+from generations import limits, sharing
 from generations.models import Audience, HouseRules, ShareLink, Task, User
 
 CLIP, BATCH = "clip", "batch"
@@ -97,6 +97,15 @@ class ShareForm(forms.Form):
         """What ``save`` raised, at its field."""
         field = f"{self.cleaned_data['audience']}_days" if error.field == "days" else error.field
         self.add_error(field or None, error.sentence)
+
+    def refuse_haste(self, locked: limits.Locked) -> None:
+        """So many links in so short a time that none is made; what was entered stands."""
+        text = ngettext(
+            "Too many tries. The next one is possible in %(minutes)s minute.",
+            "Too many tries. The next one is possible in %(minutes)s minutes.",
+            locked.minutes,
+        )
+        self.add_error(None, text % {"minutes": locked.minutes})
 
     def _thing(self) -> sharing.Thing:
         return self.task.batch if self.cleaned_data.get("what") == BATCH else self.task

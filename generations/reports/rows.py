@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Generic, TypeVar
 from uuid import UUID
 
@@ -99,9 +99,9 @@ def _number(text: str) -> int:
 
 def _place(text: str, number: Callable[[str], Any]) -> tuple[datetime, Any] | None:
     at, _, pk = text.partition("~")
-    with suppress(ValueError):
+    with suppress(ValueError, OverflowError):  # at the ends of the calendar another zone has no such day
         moment = datetime.fromisoformat(at)
-        return (moment, number(pk[:36])) if moment.tzinfo else None
+        return (moment.astimezone(UTC), number(pk[:36])) if moment.tzinfo else None
     return None
 
 

@@ -17,7 +17,7 @@ from django.utils.translation import gettext, gettext_lazy, ngettext
 from generations import ciphers
 from generations.audit import address_of
 from generations.models import User
-from generations.sign_in import throttle
+from generations.sign_in import house, throttle
 
 
 def name_of(person: User) -> str:
@@ -39,6 +39,9 @@ class Accounts(DefaultAccountAdapter):  # type: ignore[misc]
     def is_safe_url(self, url: str) -> bool:
         """Only a path: nowhere but under the address that this request came to."""
         return url.startswith("/") and url_has_allowed_host_and_scheme(url, None)
+
+    def get_reset_password_from_key_url(self, key: str) -> str:
+        return house.own(super().get_reset_password_from_key_url(key))
 
     def get_client_ip(self, request: HttpRequest) -> str:
         return address_of(request) or "127.0.0.1"  # a socket in the file system: somebody on this machine

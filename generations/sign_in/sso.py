@@ -22,6 +22,8 @@ from django.core.cache import cache
 from django.http import HttpRequest
 from requests import RequestException
 
+from generations.sign_in import house
+
 SSO = "sso"  # as the provider is called in our addresses and rows
 NONCES = "sso_nonces"  # in the session, of the last few visits to the provider
 SIGNATURES = {"RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"}
@@ -60,6 +62,9 @@ class Provider(OpenIDConnectOAuth2Adapter):  # type: ignore[misc]
                 raise OAuth2Error("The provider calls itself by another name than we do.")
             cache.set(f"oidc-{issuer}", found, DISCOVERED_FOR)
         return dict(found)
+
+    def get_callback_url(self, request: HttpRequest, app: SocialApp) -> str:
+        return house.own(super().get_callback_url(request, app))
 
     def complete_login(self, request: HttpRequest, app: SocialApp, token: SocialToken, **kwargs: Any) -> SocialLogin:
         claims = self._claims(app, kwargs["response"].get("id_token") or "")

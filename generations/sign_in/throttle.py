@@ -22,7 +22,8 @@ NAME = Limit("name", 300, HOUR)  # one address gets no further than 60 under PAI
 def take(name: str, address: str) -> list[str]:
     """The places of one try, to be given back if it was right. Raises Locked, and none is taken then."""
     taken: list[str] = []
-    for limit, whose in _limits(name.strip().lower(), neighbourhood(address)):
+    # By way of capitals, as PostgreSQL compares names: "ſ" and "ı" are then "s" and "i", which lower() leaves alone.
+    for limit, whose in _limits(name.strip().upper().lower(), neighbourhood(address)):
         try:
             taken.append(limit.take(whose))
         except Locked:

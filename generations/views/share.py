@@ -21,6 +21,7 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_POST, require_safe
 
 from generations import audit, passphrases, queries, sharing, visits
+from generations.limits import Limit, Locked, neighbourhood
 from generations.models import Audience, Role, ShareLink, User
 from generations.sharing import Clip, Found, LinkState
 from generations.views.media import POSTER, VIDEO, file_name
@@ -29,6 +30,7 @@ from generations.views.ranges import serve
 P = ParamSpec("P")
 UNLOCKED, SEEN = "share_unlocked", "share_seen"  # cookies; each is sent to its own link alone
 MEDIA_CACHE = "private, max-age=60, must-revalidate"
+LOOKS = Limit("look", 1, int(visits.ONCE_IN.total_seconds()))  # of whoever comes without our note
 SAME_ORIGIN, NOWHERE = "same-origin", "no-referrer"
 
 
@@ -195,7 +197,7 @@ def _ended(request: HttpRequest, found: Found, person: User | None) -> HttpRespo
     link = found.link
     context = {
         "link": link,
-        "state": found.state,
+        "state": found.state if found.state != LinkState.OFF or sharing.may_be_of(link.owner, link) else None,
         "since": link.revoked_at if found.state == LinkState.REVOKED else link.expires_at,
         "asked": visits.asked(link, person),
         "is_own": link.owner_id == person.pk,
@@ -228,9 +230,18 @@ def _count(request: HttpRequest, response: HttpResponse, link: ShareLink, token:
     if person is not None:
         if person.pk != link.owner_id:
             visits.count_view(link, person)
-    elif not visits.is_noted(link, request.COOKIES.get(SEEN, "")):
+    elif not visits.is_noted(link, request.COOKIES.get(SEEN, "")) and _is_first_look(request, link):
         visits.count_view(link, None)
         _set_cookie(response, SEEN, visits.note_for(link), token, int(visits.ONCE_IN.total_seconds()))
+
+
+def _is_first_look(request: HttpRequest, link: ShareLink) -> bool:
+    """Whoever takes no note counts once for where they come from, and writes no more rows than that."""
+    try:
+        LOOKS.take(f"{link.pk.hex} {neighbourhood(audit.address_of(request))}")
+    except Locked:
+        return False
+    return True
 
 
 def _begins(response: HttpResponseBase) -> bool:

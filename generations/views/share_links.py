@@ -20,12 +20,14 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from generations import queries, sharing
 from generations.forms.share import ExtendForm, ShareForm, day_choices
+from generations.limits import Limit, Locked, give_back
 from generations.models import Creation, HouseRules, Role, ShareLink, ShareVisit, Task, User
 from generations.sharing import LinkState
 from generations.views.frame import HtmxHttpRequest
 from generations.views.live import uuid_or_none, varied
 
 MOST_OPEN, PAGE = 200, 30
+MADE = Limit("share-link", 30, 600)  # by one person; the hash of a passphrase is costly on purpose
 REVOKED = gettext_lazy("Revoked. From now on the link opens for nobody.")
 REVOKED_BEFORE = gettext_lazy("This link was revoked before.")
 EXTENDED = gettext_lazy("Extended. The address stays the same.")
@@ -42,6 +44,7 @@ class Row:
     people: list[ShareVisit]  # of the house, the latest first
     outside: ShareVisit | None
     may_extend: bool
+    may_be_theirs: bool  # or it is open to anyone as somebody's who may not do that any more
     days: list[tuple[str, str]] = field(default_factory=list)
 
     @property
@@ -73,13 +76,27 @@ def task_share(request: HtmxHttpRequest, pk: UUID) -> HttpResponse:
     form = ShareForm(request.POST, person=request.user, task=task)
     if not form.is_valid():
         return _dialog(request, task, form, status=422)
-    try:
-        link, token = form.save()
-    except sharing.Refused as error:  # the rules were changed at this moment
-        form.refuse(error)
+    made = _make(request.user, form)
+    if made is None:
         return _dialog(request, task, form, status=422)
+    link, token = made
     blank = ShareForm(person=request.user, task=task)
     return _dialog(request, task, blank, made=link, address=_address(request, token))
+
+
+def _make(person: User, form: ShareForm) -> tuple[ShareLink, str] | None:
+    """The link and its token; without, the form says why."""
+    try:
+        place = MADE.take(str(person.pk))
+    except Locked as locked:
+        form.refuse_haste(locked)
+        return None
+    try:
+        return form.save()
+    except sharing.Refused as error:  # the rules were changed at this moment
+        give_back(place)
+        form.refuse(error)
+        return None
 
 
 @login_required
@@ -101,7 +118,7 @@ def share_revoke(request: HtmxHttpRequest, pk: UUID) -> HttpResponse:
 @login_required
 @require_POST
 def share_extend(request: HtmxHttpRequest, pk: UUID) -> HttpResponse:
-    link = get_object_or_404(ShareLink.objects.select_related("owner"), pk=pk)
+    link = get_object_or_404(ShareLink.objects.select_related("owner", "task__owner", "batch__owner"), pk=pk)
     if not sharing.may_manage(request.user, link):
         raise Http404("not theirs")
     form = ExtendForm(request.POST, link=link, rules=HouseRules.now())
@@ -181,7 +198,8 @@ def rows(viewer: User, links: Iterable[ShareLink]) -> list[Row]:
 def _row(viewer: User, link: ShareLink, rules: HouseRules, tasks: list[Task]) -> Row:
     visits = list(link.visits.all())
     state = sharing.state_of(link, rules, tasks)
-    extends = sharing.may_manage(viewer, link) and state in (LinkState.OPEN, LinkState.EXPIRED)
+    theirs = sharing.may_be_of(link.owner, link)
+    extends = sharing.may_manage(viewer, link) and theirs and state in (LinkState.OPEN, LinkState.EXPIRED)
     return Row(
         link=link,
         state=state,
@@ -189,6 +207,7 @@ def _row(viewer: User, link: ShareLink, rules: HouseRules, tasks: list[Task]) ->
         people=[visit for visit in visits if visit.person_id],
         outside=next((visit for visit in visits if not visit.person_id), None),
         may_extend=extends and link.expires_at is not None,
+        may_be_theirs=theirs,
         days=day_choices(link.audience, rules),
     )
 

@@ -76,20 +76,29 @@ def with_mail(view: View) -> View:
     return with_own_secrets(only_then)
 
 
+def seldom(view: View) -> View:
+    """For pages that remember something for whoever looks at them: each look without a cookie is a row."""
+
+    @wraps(view)
+    def only_then(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        throttled: HttpResponse | None = consume_or_429(request, app="allauth.account", action="login", limit_get=True)
+        return throttled or view(request, *args, **kwargs)
+
+    return only_then
+
+
 def too_often(request: HttpRequest) -> HttpResponse:
     return render(request, "429.html", status=429)
 
 
 @never_cache
 @require_GET
+@seldom
 def sso(request: HttpRequest, provider_id: str) -> HttpResponseBase:
     """Off to the provider. A link, no form: the policy of our pages lets forms lead nowhere else.
 
     allauth would take more from the query than ``next``, the scope and the provider's own parameters among it.
     """
-    throttled: HttpResponse | None = consume_or_429(request, app="allauth.account", action="login", limit_get=True)
-    if throttled:
-        return throttled
     wanted = {"auth_params": urlencode({"nonce": single_sign_on.new_nonce(request)})}
     if "next" in request.GET:
         wanted["next"] = request.GET["next"]

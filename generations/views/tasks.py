@@ -23,7 +23,7 @@ from generations.forms import GenerateForm, compare, edit_of, remix_of
 from generations.forms.experiments import follow_ups
 from generations.lifecycle import Cancelled
 from generations.limits import PRESSES, UPLOADS, Locked
-from generations.models import Task, TaskState, User
+from generations.models import Role, Task, TaskState, User
 from generations.views.frame import HtmxHttpRequest
 from generations.views.live import FRESH, LISTS_WITH_WAITING, Watch, cards, line_word, unchanged, uuid_or_none, varied
 
@@ -132,7 +132,8 @@ def task_create(request: HtmxHttpRequest) -> HttpResponse:
     """One press of Generate. Without scripts the same form also renews its options, which sends nothing."""
     if "update" in request.POST or "use_key" in request.POST:
         return composer_again(request)
-    form = GenerateForm(request.POST, request.FILES, user=request.user, upload_limit=UPLOADS)
+    files = None if request.user.role == Role.AUDITOR else request.FILES  # theirs are refused, and not kept either
+    form = GenerateForm(request.POST, files, user=request.user, upload_limit=UPLOADS)
     if not form.is_valid():
         return refused(request, form)
     try:

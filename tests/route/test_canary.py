@@ -19,7 +19,7 @@ pytestmark = pytest.mark.route
 KEPT_APART = {"encryption_keys", "secret_key", "demo_password"}  # what a backup leaves at home
 MOST_PAGES = 700
 LINK = re.compile(r'(?:href|src|hx-get)="([^"]+)"')
-WRITES = re.compile(r"/(sign-out|logout|delete|leave)/")
+WRITES = re.compile(r"/(sign-out|logout|delete|leave|app)/")  # and where a second step's secret is shown
 
 
 class Canaries:
@@ -29,7 +29,7 @@ class Canaries:
         self.key = f"sandbox-canary-{secrets.token_hex(12)}"
         self.callback = f"canary-callback-{secrets.token_hex(8)}"
         self.passphrase = f"canary passphrase {secrets.token_hex(8)}"
-        self.link = self.invitation = self.session = ""
+        self.link = self.invitation = self.session = self.second_step = ""
 
     def all(self) -> dict[str, str]:
         return {name: value for name, value in vars(self).items() if value}
@@ -85,7 +85,8 @@ class Visitor:
                 continue
             seen.add(name)
             response = self.http.get(path)
-            yield path, response.content + str(response.headers).encode()
+            told = [value for name, value in response.headers.items() if name != "set-cookie"]  # its own to itself
+            yield path, response.content + "\n".join(told).encode()
             if "html" in response.headers.get("content-type", ""):
                 found = (urljoin(path, html.unescape(each)) for each in LINK.findall(response.text))
                 todo += [each for each in found if each.startswith("/") and not each.startswith(("/static/", "/s/"))]
@@ -137,6 +138,7 @@ def make_things_happen(house: House, visitor: Visitor, canaries: Canaries, proce
     for path in (f"{link}video/99/", f"{link}nothing/", f"{link}download/99/", f"/%73/{canaries.link}/video/77/"):
         assert visitor.http.get(path).status_code == 404
     canaries.invitation = invite(visitor)
+    canaries.second_step = begin_second_step(visitor)
     visitor.http.get(f"/invitations/{canaries.invitation}/nothing")
     secret_in_a_wrong_place(visitor, canaries)
     look(house, processes)
@@ -149,6 +151,17 @@ def invite(visitor: Visitor) -> str:
     found = re.search(r"/invitations/([\w-]{40,})/", page.text)
     assert found, page.text
     return found[1]
+
+
+def begin_second_step(visitor: Visitor) -> str:
+    """Begun and never ended, so that its secret waits in the session."""
+    page = visitor.http.get("/settings/sign-in/app/")
+    if "/confirm/" in str(page.url):
+        visitor.post(str(page.url), password=PASSWORD)
+        page = visitor.http.get("/settings/sign-in/app/")
+    found = re.search(r"\b[A-Z2-7]{32}\b", page.text)
+    assert found, page.text
+    return found[0]
 
 
 def secret_in_a_wrong_place(visitor: Visitor, canaries: Canaries) -> None:

@@ -472,7 +472,7 @@ def test_a_member_counts_by_name_and_an_outsider_as_a_number(bob: User, anyone: 
     for _ in range(3):
         read(client, anyone)
         read(stranger, anyone)
-    read(Client(), anyone)
+    read(Client(REMOTE_ADDR="192.0.2.9"), anyone)
     assert counts(anyone) == (3, 0)
     assert {visit.person: visit.views for visit in ShareVisit.objects.all()} == {bob: 1, None: 2}
     cookie = stranger.cookies["share_seen"]
@@ -484,8 +484,17 @@ def test_half_an_hour_later_it_is_another_view(anyone: str, monkeypatch: pytest.
     client = Client()
     read(client, anyone)
     monkeypatch.setattr(visits, "ONCE_IN", timedelta(seconds=-1))
+    cache.clear()
     read(client, anyone)
     assert counts(anyone)[0] == 2
+
+
+def test_who_takes_no_note_counts_once_for_where_they_are(anyone: str, alice: User, clip: Task) -> None:
+    other = sharing.make(alice, clip, OUTSIDE)[1]
+    for number in range(20):
+        read(Client(REMOTE_ADDR=f"2001:db8:1:2::{number + 1:x}"), anyone)
+    read(Client(REMOTE_ADDR="2001:db8:1:2::1"), other)
+    assert (counts(anyone), counts(other)) == ((1, 0), (1, 0))
 
 
 def test_looking_without_seeing_is_no_view(alice: User, anyone: str, locked: str) -> None:

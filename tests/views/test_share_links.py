@@ -13,6 +13,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from generations import sharing, visits
+from generations.limits import Limit
 from generations.models import Batch, HouseRules, ProviderKey, ShareLink, Task, User, Visibility
 from generations.sharing import Terms
 from tests.factories import make_creation, make_task, make_user
@@ -202,6 +203,40 @@ def test_rules_that_change_between_form_and_link_are_said(
     assert "at most 2 days" in response.content.decode()
 
 
+def test_more_links_than_hands_make_are_refused_and_nothing_is_lost(
+    alice: User, bob: User, clip: Task, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("generations.views.share_links.MADE", Limit("share-link", 2, 600))
+    client = signed_in(alice)
+    assert make(client, clip, passphrase="short").status_code == 422, "no link, no place"
+    for _ in range(2):
+        assert make(client, clip).status_code == 200
+    response = make(client, clip, label="Kept title", passphrase="kept phrase")
+    html = response.content.decode()
+    assert response.status_code == 422
+    for said in ("The next one is possible in 10 minutes.", "No link was made yet", "Kept title", "kept phrase"):
+        assert said in html
+    assert ShareLink.objects.count() == 2
+    assert make(signed_in(bob), clip).status_code == 200
+
+
+def test_a_link_that_may_not_be_its_owners_says_why(bob: User, clip: Task) -> None:
+    anyone_on()
+    admin = make_user("mia", role="admin")
+    link, token = sharing.make(admin, clip, OUTSIDE)
+    admin.role = "member"
+    admin.save()
+    client = signed_in(admin)
+    html = client.get(reverse("share-links")).content.decode()
+    assert "Only the owner of a clip and administrators may open it to anyone." in html
+    assert reverse("share-extend", args=[link.pk]) not in html
+    assert client.post(reverse("share-extend", args=[link.pk]), {"days": "30"}, headers=htmx()).status_code == 422
+    ended = signed_in(bob).get(reverse("share", args=[token]))
+    assert ended.status_code == 410
+    assert "switched off" not in ended.content.decode()
+    assert Client().get(reverse("share", args=[token])).status_code == 404
+
+
 def test_a_private_clip_says_what_sharing_does(alice: User, bob: User, clip: Task) -> None:
     sentence = "A link opens it for everyone signed in"
     assert sentence not in signed_in(alice).get(dialog_of(clip)).content.decode()
@@ -254,7 +289,7 @@ def test_share_revoke(alice: User, bob: User, charlie: User, auditor: User, clip
     link, token = sharing.make(bob, clip, Terms())
     place = reverse("share-revoke", args=[link.pk])
     for person in (charlie, auditor):
-        assert signed_in(person).post(place).status_code == 404
+        assert signed_in(person).post(place).status_code in (403, 404)
     assert signed_in(bob).get(place).status_code == 405
     answer = signed_in(bob).post(place, {"task": str(clip.pk)}, headers=htmx())
     assert "From now on the link opens for nobody." in answer.content.decode()

@@ -136,3 +136,14 @@ def test_queries_do_not_grow_with_batch_and_timeline(alice: User, key: ProviderK
         TaskEvent.objects.create(task=task, kind="queued")
     assert count(tasks[0]) <= few
     assert few <= 16
+
+
+def test_what_it_was_made_from_is_told_to_those_who_see_it(alice: User, bob: User, key: ProviderKey) -> None:
+    earlier = make_task(alice)
+    task = make_task(bob, remix_of=earlier)
+    assert f"/tasks/{earlier.pk}/" in page(bob, task)
+    Task.objects.filter(pk=earlier.pk).update(visibility=Visibility.PRIVATE)
+    assert str(earlier.pk) not in page(bob, task)
+    assert "Made from" not in page(bob, task)
+    Task.objects.filter(pk=task.pk).update(owner=alice)
+    assert f"/tasks/{earlier.pk}/" in page(alice, task)

@@ -10,6 +10,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from generations import keys, lifecycle
+from generations.checks import is_exposed
 from generations.models import ProviderKey, User
 from generations.providers import PROVIDERS
 from generations.providers.base import Mode, Provider
@@ -40,6 +41,11 @@ class Command(BaseCommand):
         parser.add_argument("--sandbox-url", default="http://127.0.0.1:8900")
 
     def handle(self, *args: Any, **options: Any) -> None:
+        if is_exposed():
+            raise CommandError(
+                "The demo has an administrator whose password stands on the screen: not in a house that others can"
+                " reach. Start with `manage.py run --no-demo`, or leave HOST and VIDEOFORGE_PUBLIC_URL alone."
+            )
         password = kept_secret(Path(settings.VIDEOFORGE_DATA) / "demo_password", _password)
         people = {name: _person(name, full, password) for name, full in PEOPLE.items()}
         try:

@@ -20,6 +20,11 @@ def guard_for(creation: Creation) -> Guard:
     return Guard({*allowed, *_entered(task.provider, base_url)})
 
 
+def guard_of(address: str) -> Guard:
+    """For an address that the operator named, and whatever it leads to."""
+    return Guard({*AllowedHost.objects.values_list("host", flat=True), *_host_of(address)})
+
+
 def _entered(provider: str, base_url: str) -> set[str]:
     """The host of a base address that somebody here entered. Those that ship with us are public and need no exception.
 
@@ -27,8 +32,12 @@ def _entered(provider: str, base_url: str) -> set[str]:
     """
     if provider in PROVIDERS and base_url.rstrip("/") in PROVIDERS[provider].base_urls:
         return set()
+    return _host_of(base_url)
+
+
+def _host_of(address: str) -> set[str]:
     try:
-        return set(addresses.LOOPBACK) if addresses.is_loopback(base_url) else {check_url(base_url)}
+        return set(addresses.LOOPBACK) if addresses.is_loopback(address) else {check_url(address)}
     except (OSError, ValueError):  # no address at all: nothing can have been sent there
         return set()
 

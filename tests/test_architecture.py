@@ -109,7 +109,7 @@ BELOW: dict[str, set[str]] = {
     },
     "audit": {"models"},
     "invitations": {"models"},
-    "sign_in": {"audit", "ciphers", "invitations", "limits", "models"},
+    "sign_in": {"audit", "ciphers", "guard", "invitations", "limits", "models", "outgoing"},
     "account_urls": {"views"},
     "checks": set(),
     "middleware": {"assets", "forms", "models"},

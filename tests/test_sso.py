@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import timedelta
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -15,9 +16,10 @@ from django.test import Client
 from django.utils import timezone
 
 from generations import invitations
-from generations.models import Invitation, Role, User
+from generations.models import AllowedHost, Invitation, Role, User
 from tests.factories import make_user
 from tests.oidc import ALICE, CLIENT, KEY, OTHER_KEY, SECRET, Identity, provider
+from tests.servers import says, serving
 
 pytestmark = pytest.mark.django_db
 START, BACK = "/accounts/sso/", "/accounts/sso/callback/"
@@ -273,6 +275,33 @@ class TestTheProvider:
     @pytest.mark.parametrize("there", ["https://elsewhere.example/", "//elsewhere.example", "javascript:alert(1)"])
     def test_it_never_leads_elsewhere(self, idp: Identity, alice: User, there: str) -> None:
         assert come_in(Client(), idp, f"{START}?next={there}")["Location"] == "/"
+
+    @pytest.mark.parametrize("name", ["jwks_uri", "token_endpoint", "userinfo_endpoint"])
+    def test_what_it_describes_may_not_be_just_anywhere(self, idp: Identity, alice: User, name: str) -> None:
+        """Another machine of the house: a server on another address of this one, which must not hear of it."""
+        heard: list[str] = []
+
+        def trap(request: BaseHTTPRequestHandler) -> None:
+            heard.append(request.path)
+            says(200, b"{}")(request)
+
+        with serving(trap, host="127.0.0.2") as elsewhere:
+            idp.described = {name: f"{elsewhere}/x"}
+            client = Client()
+            assert come_in(client, idp).status_code == 401
+            assert client.get("/").status_code == 302
+            assert heard == []
+            AllowedHost.objects.create(host="127.0.0.2")
+            cache.clear()
+            come_in(Client(), idp)
+            assert heard == ["/x"]
+
+    def test_no_proxy_of_the_environment_hears_of_it(
+        self, idp: Identity, alice: User, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        for variable in ("HTTP_PROXY", "http_proxy", "ALL_PROXY"):
+            monkeypatch.setenv(variable, "http://127.0.0.1:9")
+        assert come_in(Client(), idp)["Location"] == "/"
 
     def test_its_description_is_asked_for_once_in_a_while(self, idp: Identity) -> None:
         for _visit in range(3):

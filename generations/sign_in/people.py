@@ -18,8 +18,9 @@ from django.db import transaction
 from django.http import HttpRequest
 from django.shortcuts import redirect, render
 
-from generations import invitations
+from generations import invitations, outgoing
 from generations.models import Role, User
+from generations.sign_in.guarded import GuardedAdapter
 from generations.sign_in.sso import SSO, Provider
 
 INVITED = "invited"  # in the session: the hash of the invitation whose page led here
@@ -42,7 +43,10 @@ class SsoPeople(DefaultSocialAccountAdapter):  # type: ignore[misc]
 
     def get_requests_session(self) -> Any:
         session = super().get_requests_session()
-        session.max_redirects = 3
+        session.max_redirects, session.trust_env = 3, False
+        guarded = GuardedAdapter(outgoing.guard_of(settings.VIDEOFORGE_OIDC_URL))
+        for scheme in ("http://", "https://"):
+            session.mount(scheme, guarded)
         return session
 
     def is_open_for_signup(self, request: HttpRequest, sociallogin: SocialLogin) -> bool:

@@ -4,9 +4,9 @@ allauth carries the flow; here stands what it leaves open: the ID token's signat
 directly, by the provider's own keys and with their own kind of signature; issuer, audience, time and nonce must fit;
 what the provider tells about a person must be about the same person.
 
-These requests do not pass the guard that stands before addresses from people and vendors: the issuer is named in the
-operator's environment, as the mail server is, and may be a machine inside the house. They take five seconds at most
-between two bytes and follow three redirects.
+The issuer is named in the operator's environment and may be a machine inside the house; what it describes and where it
+leads must be public, allowed, or that machine (``guarded``). Requests take five seconds at most between two bytes and
+follow three redirects; no proxy of the environment is used.
 """
 
 import secrets

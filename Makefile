@@ -46,8 +46,8 @@ browser:
 
 test: export PROPERTY_EXAMPLES = 100
 test: $(VENV)/.test-installed browser lint quick
-	@$(PY) -m pytest -m browser
-	@$(PY) -m pytest -n 2 --dist loadfile -m "route and not browser"
+	@$(PY) -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m browser
+	@$(PY) -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "route and not browser"
 	@$(PY) -m pytest -m chaos_short
 	@$(MAKE) -s postgresql
 

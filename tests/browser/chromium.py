@@ -3,7 +3,9 @@
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, Playwright, expect
 
 from tests.house import PASSWORD
@@ -38,3 +40,14 @@ def renewed(page: Page) -> Iterator[None]:
     page.evaluate("document.getElementById('params').dataset.old = 'yes'")
     yield
     expect(page.locator("#params:not([data-old], .htmx-settling)")).to_be_attached(timeout=20_000)
+
+
+def violations(page: Page) -> list[dict[str, Any]]:
+    """What axe finds, once nothing moves any more: half faded in, any text has too little contrast."""
+    page.evaluate(
+        "() => Promise.all(document.getAnimations()"
+        ".filter((each) => each.effect.getComputedTiming().endTime !== Infinity)"
+        ".map((each) => each.finished.catch(() => null)))"
+    )
+    found: list[dict[str, Any]] = Axe().run(page).response["violations"]
+    return found

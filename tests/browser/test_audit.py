@@ -5,10 +5,9 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
-from tests.browser.chromium import sign_in
+from tests.browser.chromium import sign_in, violations
 from tests.house import PASSWORD, House
 
 pytestmark = pytest.mark.browser
@@ -49,7 +48,7 @@ def test_who_spent_the_most_on_a_key_last_week(page: Page, audited: House, tmp_p
     spent = {row.locator("th").inner_text(): amount(row.locator("td").nth(1).inner_text()) for row in rows.all()}
     most = max(spent, key=lambda name: spent[name])
     assert spent == booked(audited), "every credit that the ledger has, and no other"
-    assert not Axe().run(page).response["violations"]
+    assert not violations(page)
 
     rows.filter(has_text=most).locator("td").nth(1).get_by_role("link").click()
     listed = page.locator("#rows tbody tr")

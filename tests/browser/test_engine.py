@@ -7,10 +7,9 @@ from uuid import UUID
 
 import httpx
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
-from tests.browser.chromium import sign_in
+from tests.browser.chromium import sign_in, violations
 from tests.house import House
 
 pytestmark = pytest.mark.browser
@@ -170,7 +169,7 @@ def test_axe_finds_nothing(chromium: Browser, browser_house: House, theme: str, 
         assert answer.ok, address
         for drawer in page.locator("#evidence:is(details)").all():
             drawer.evaluate("each => (each.open = true)")
-        findings[address] = [found["id"] for found in Axe().run(page).response["violations"]]
+        findings[address] = [found["id"] for found in violations(page)]
         overflow = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
         assert overflow <= 0, f"{address} scrolls sideways at {width} px"
     context.close()

@@ -5,10 +5,9 @@ import re
 from pathlib import Path
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Locator, Page, expect
 
-from tests.browser.chromium import sign_in
+from tests.browser.chromium import sign_in, violations
 from tests.factories import picture_bytes
 from tests.house import House
 
@@ -120,13 +119,13 @@ def test_axe_finds_nothing(chromium: Browser, browser_house: House, theme: str, 
     context = chromium.new_context(viewport={"width": width, "height": 800}, color_scheme=theme)  # type: ignore[arg-type]
     page = context.new_page()
     page.goto(f"{browser_house.url}/accounts/sign-in/")
-    findings = {"sign-in": Axe().run(page).response["violations"]}
+    findings = {"sign-in": violations(page)}
     sign_in(page, browser_house.url)
     detail = page.locator("#grid > li a").first.get_attribute("href")
     assert detail
     for address in ("/", "/library/", detail):
         page.goto(browser_house.url + address)
-        findings[address] = Axe().run(page).response["violations"]
+        findings[address] = violations(page)
         overflow = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
         assert overflow <= 0, f"{address} scrolls sideways at {width} px"
     context.close()

@@ -6,11 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from PIL import Image
 from playwright.sync_api import Browser, Locator, Page, expect
 
-from tests.browser.chromium import renewed, sign_in
+from tests.browser.chromium import renewed, sign_in, violations
 from tests.factories import picture_bytes
 from tests.house import House
 
@@ -326,7 +325,7 @@ def test_axe_finds_nothing_about_pictures(
     findings: dict[str, Any] = {}
 
     def look(place: str) -> None:
-        findings[place] = [found["id"] for found in Axe().run(page).response["violations"]]
+        findings[place] = [found["id"] for found in violations(page)]
         overflow = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
         assert overflow <= 0, f"{place} scrolls sideways at {width} px"
 

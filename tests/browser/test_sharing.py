@@ -6,10 +6,9 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Locator, Page, expect
 
-from tests.browser.chromium import sign_in
+from tests.browser.chromium import sign_in, violations
 from tests.browser.conftest import Complaints
 from tests.house import House
 
@@ -265,7 +264,7 @@ def test_axe_finds_nothing_about_sharing(
     findings: dict[str, Any] = {}
 
     def look(page: Page, place: str) -> None:
-        found = Axe().run(page).response["violations"]
+        found = violations(page)
         findings[place] = [(each["id"], [node["html"][:120] for node in each["nodes"]]) for each in found]
         overflow = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
         assert overflow <= 0, f"{place} scrolls sideways at {width} px"

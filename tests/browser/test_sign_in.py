@@ -6,10 +6,9 @@ from collections.abc import Iterator
 
 import pytest
 from allauth.mfa.totp.internal.auth import format_hotp_value, hotp_value
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, CDPSession, Page, expect
 
-from tests.browser.chromium import sign_in
+from tests.browser.chromium import sign_in, violations
 from tests.browser.conftest import Complaints
 from tests.house import PASSWORD, House
 from tests.oidc import ALICE, CLIENT, SECRET, Identity, provider
@@ -60,7 +59,7 @@ def sign_out(page: Page, house: House) -> None:
 
 
 def accessible(page: Page) -> None:
-    found = Axe().run(page).response["violations"]
+    found = violations(page)
     assert not found, [(each["id"], each["nodes"][0]["html"]) for each in found]
 
 

@@ -5,12 +5,11 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from django.conf import settings
 from django.db import connection
-from django.test import Client
 
-from generations import sessions, triggers
+from generations import triggers
 from generations.models import ProviderKey, User
+from tests import cookies
 from tests.factories import make_key, make_user
 
 # Playwright's synchronous interface runs a loop in the test's thread; the ORM would refuse to work there.
@@ -19,32 +18,8 @@ os.environ.setdefault("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
 
 @pytest.fixture(autouse=True, scope="session")
 def _the_test_client_is_a_browser() -> Iterator[None]:
-    """It would take the key of a session for its cookie, which are two things here."""
-
-    def cookie_of(client: Client) -> Any:
-        return client.cookies.get(settings.SESSION_COOKIE_NAME)
-
-    def set_cookie(client: Client, request: Any) -> None:
-        came = cookie_of(client)
-        as_usual(client, request)
-        morsel = client.cookies[settings.SESSION_COOKIE_NAME]
-        cookie = sessions.cookie_of(request.session.session_key) or (came.value if came else "")
-        morsel.set(morsel.key, cookie, cookie)
-
-    def session(client: Client) -> sessions.SessionStore:
-        if morsel := cookie_of(client):
-            return sessions.SessionStore(sessions.key_of(morsel.value))
-        fresh = sessions.SessionStore()
-        fresh.save()
-        client.cookies[settings.SESSION_COOKIE_NAME] = sessions.cookie_of(fresh.session_key)
-        return fresh
-
-    as_usual = Client._set_login_cookies  # type: ignore[attr-defined]
-    patch = pytest.MonkeyPatch()
-    patch.setattr(Client, "_set_login_cookies", set_cookie)
-    patch.setattr(Client, "session", property(session))
-    yield
-    patch.undo()
+    with cookies.understood():
+        yield
 
 
 @pytest.fixture(autouse=True, scope="session")

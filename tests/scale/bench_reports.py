@@ -81,6 +81,7 @@ def one(size: int) -> dict[str, Any]:
     from django.test import Client
 
     from generations.models import Role, UsageEntry, User
+    from tests import cookies
     from tests.scale.ledger_rows import make_rows
 
     logging.disable(logging.CRITICAL)
@@ -93,7 +94,8 @@ def one(size: int) -> dict[str, Any]:
     _check_some_days()
     user, _ = User.objects.get_or_create(username="bench", defaults={"role": Role.ADMIN})
     client = Client()
-    client.force_login(user)
+    with cookies.understood():
+        client.force_login(user)
     pages = {address: _times(client, address) for address in PAGES}
     return {"rows": UsageEntry.objects.count(), "pages": pages, "exports": dict(_exports(user, size))}
 

@@ -27,7 +27,6 @@ class Canaries:
 
     def __init__(self) -> None:
         self.key = f"sandbox-canary-{secrets.token_hex(12)}"
-        self.callback = f"canary-callback-{secrets.token_hex(8)}"
         self.passphrase = f"canary passphrase {secrets.token_hex(8)}"
         self.link = self.invitation = self.session = self.second_step = ""
 

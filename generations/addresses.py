@@ -70,6 +70,15 @@ def house_for(vendor: str) -> str:
     return public if public and not is_loopback(public) else ""
 
 
+def own(address: str) -> str:
+    """The same page of ours under the address that the operator named, if any, for what is read elsewhere than in the
+    browser that asks: Host is whatever somebody sends, and names of this machine are always among those answered."""
+    public: str = settings.VIDEOFORGE_PUBLIC_URL
+    parts = urlsplit(address)
+    query = f"?{parts.query}" if parts.query else ""
+    return f"{public}{parts.path}{query}" if public else address
+
+
 def picture_url(asset: Asset, house: str, lifetime: timedelta) -> str:
     """An address of one input picture for whoever holds it, until ``lifetime`` has passed."""
     token = signing.dumps([str(asset.pk), int(lifetime.total_seconds())], salt=_SALT)

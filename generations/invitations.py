@@ -1,7 +1,5 @@
 """The only way in for somebody new: an address that an administrator hands over, good for one person and some days."""
 
-import hashlib
-import secrets
 from collections.abc import Iterable
 from datetime import timedelta
 from smtplib import SMTPException
@@ -16,6 +14,7 @@ from django.utils import formats, timezone, translation
 from django.utils.translation import gettext as _
 from django.utils.translation import pgettext
 
+from generations import tokens
 from generations.models import Invitation, Role, User
 
 DAYS, MOST_DAYS = 7, 30
@@ -25,23 +24,13 @@ class Gone(Exception):
     """Somebody else was quicker, or it was taken back meanwhile."""
 
 
-def hash_of(token: str) -> str:
-    return hashlib.sha256(token.encode()).hexdigest()
-
-
 def make(invitation: Invitation, by: User, days: int = DAYS) -> str:
     """Write it down and return its token, which is known nowhere afterwards."""
-    token = secrets.token_urlsafe(32)
-    invitation.token_hash, invitation.token_end = hash_of(token), token[-4:]
+    token, invitation.token_hash, invitation.token_end = tokens.new()
     invitation.created_by = by
     invitation.expires_at = timezone.now() + timedelta(days=min(days, MOST_DAYS))
     invitation.save()
     return token
-
-
-def address_of(token: str, here: str) -> str:
-    """``here`` is the address of this house that the person who invites uses."""
-    return f"{(settings.VIDEOFORGE_PUBLIC_URL or here).rstrip('/')}/invitations/{token}/"
 
 
 def open_ones() -> QuerySet[Invitation]:
@@ -53,7 +42,7 @@ def open_ones() -> QuerySet[Invitation]:
 
 
 def find(token: str) -> Invitation | None:
-    return by_hash(hash_of(token))
+    return by_hash(tokens.hash_of(token))
 
 
 def by_hash(token_hash: str) -> Invitation | None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from django.db import transaction
 from django.utils import timezone
 
-from generations import sessions, sharing
+from generations import invitations, sessions, sharing
 from generations.models import Asset, Audience, Invitation, Role, ShareLink, Task, TaskState, User
 
 
@@ -54,9 +54,7 @@ def leave(person: User, actor: User, *, successor: User | None = None, end_all_l
         leaver.save(update_fields=["is_active", "left_at", "successor"])
         # Who took over from others before hands that on as well.
         User.objects.filter(successor=leaver).update(successor=successor)
-        Invitation.objects.filter(created_by=leaver, accepted_at=None, revoked_at=None).update(
-            revoked_at=timezone.now()
-        )
+        invitations.revoke(Invitation.objects.filter(created_by=leaver))
         sharing.leave(leaver, successor, end_all=end_all_links, by=actor)
     # After that: reading all sessions takes a moment, and nobody else is to wait for the rows of all people.
     sessions.end_all_of([leaver.pk])

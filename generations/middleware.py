@@ -35,6 +35,7 @@ IDLE_SECONDS, STRANGERS_SECONDS = 20, 10
 WITH_FILES = ("task-create", "template-create")
 LARGEST = 4 * 1024 * 1024
 LARGEST_WITH_FILES = MOST_AT_ONCE * MAX_BYTES + LARGEST
+MOST_DIGITS = 12
 LOOKS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
@@ -68,7 +69,9 @@ def bounded_bodies(get_response: GetResponse) -> GetResponse:
 
     def middleware(request: HttpRequest) -> HttpResponseBase:
         length = request.META.get("CONTENT_LENGTH") or "0"
-        size = int(length[:20]) if length.isdecimal() else 0  # what is no length is none to Django either
+        digits = length.strip().lstrip("0")
+        # What is no length is none to Django either; nothing that we take has a length of more digits.
+        size = int(digits[:MOST_DIGITS] or "0") if length.isdecimal() else 0
         takes_files = request.path in {reverse(name) for name in WITH_FILES} and request.user.is_authenticated
         if size > (LARGEST_WITH_FILES if takes_files else LARGEST):
             return render(request, "413.html", status=413)
@@ -95,7 +98,7 @@ def _arrives(request: HttpRequest) -> bool:
     end = threading.Timer(STRANGERS_SECONDS, _hang_up, (connection,))
     end.start()
     try:
-        return len(request.body) >= 0
+        return request.body is not None
     except (OSError, RequestDataTooBig):
         return False
     finally:

@@ -4,8 +4,6 @@ The address holds 256 random bits, of which only the SHA-256 is kept: it is told
 link opens is decided anew for each request, from the link, the rules of the house and what its owner may see now.
 """
 
-import hashlib
-import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -19,7 +17,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, pgettext_lazy
 
-from generations import queries
+from generations import queries, tokens
 from generations.models import Audience, Batch, Creation, HouseRules, Role, ShareLink, Task, User, Visibility
 
 Thing = Task | Batch
@@ -201,10 +199,10 @@ def make(person: User, thing: Thing, terms: Terms) -> tuple[ShareLink, str]:
     rules = HouseRules.now()
     if said := why_not(person, thing, terms.audience, rules):
         raise Refused(said, "audience")
-    token = secrets.token_urlsafe(32)
+    token, token_hash, token_end = tokens.new()
     link = ShareLink(
-        token_hash=digest_of(token),
-        token_end=token[-4:],
+        token_hash=token_hash,
+        token_end=token_end,
         label=terms.label,
         owner=person,
         created_by=person,
@@ -222,14 +220,10 @@ def make(person: User, thing: Thing, terms: Terms) -> tuple[ShareLink, str]:
     return link, token
 
 
-def digest_of(token: str) -> str:
-    return hashlib.sha256(token.encode("utf-8", "replace")).hexdigest()
-
-
 def resolve(token: str) -> Found | None:
     """The link of this token and whether it opens at this moment; None if there never was one, or it is gone."""
     links = ShareLink.objects.select_related("owner", "task__owner", "batch__owner")
-    link, rules = links.filter(token_hash=digest_of(token)).first(), HouseRules.now()
+    link, rules = links.filter(token_hash=tokens.hash_of(token)).first(), HouseRules.now()
     if link is None:
         return None
     ended = _ended(link, rules)

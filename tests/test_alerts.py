@@ -10,6 +10,7 @@ from typing import Any
 import apprise
 import pytest
 from django.core import mail
+from django.db import connection
 from django.utils import timezone, translation
 from django.utils.formats import date_format
 
@@ -191,6 +192,11 @@ class TestOthers:
         make_task(alice, state="failed", charge=None, finished_at=timezone.now() - timedelta(days=8))
         look()
         assert (kinds(), Alert.objects.get().facts["number"]) == (["unconfirmed"], 1)
+
+    @pytest.mark.skipif(connection.vendor != "sqlite", reason="reads SQLite's plan")
+    def test_they_are_found_without_going_through_all_tasks(self) -> None:
+        for asked in (alerts.unconfirmed(), alerts.unconfirmed().filter(finished_at__lt=timezone.now())):
+            assert "task_unconfirmed" in asked.values("finished_at").explain()
 
     def test_a_worker_that_comes_back_tells_that_it_was_away(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(rounds, "_go", lambda *_: None)

@@ -16,7 +16,7 @@ from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 from django.utils import timezone
 
-from generations import sharing
+from generations import tokens
 from generations.models import (
     Alert,
     Audience,
@@ -232,17 +232,17 @@ def task_of(owner: User, colour: str, **over: Any) -> Task:
 
 
 def links_on(task: Task, owner: User) -> dict[str, str]:
-    tokens = {NEVER: "x" * 43}
+    found = {NEVER: "x" * 43}
     now = timezone.now()
     for about in (LINK, OPEN_LINK, ENDED):
-        tokens[about] = token = uuid.uuid4().hex
+        found[about] = token = uuid.uuid4().hex
         ShareLink.objects.create(
-            token_hash=sharing.digest_of(token), token_end=token[-4:], task=task, owner=owner, created_by=owner,
+            token_hash=tokens.hash_of(token), token_end=token[-4:], task=task, owner=owner, created_by=owner,
             audience=Audience.ANYONE if about == OPEN_LINK else Audience.TEAM,
             expires_at=now + timedelta(days=1) if about == OPEN_LINK else None,
             revoked_at=now if about == ENDED else None,
         )  # fmt: skip
-    return tokens
+    return found
 
 
 def meaning(response: Any) -> str:

@@ -15,7 +15,7 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from generations import invitations
+from generations import invitations, tokens
 from generations.models import Invitation, Role, User
 from tests.factories import make_user
 from tests.views.pages import signed_in
@@ -123,7 +123,7 @@ class TestWhenItIsNone:
     def test_all_kinds_look_the_same(self, admin: User) -> None:
         used, old, back, void = (invite(admin) for _each in range(4))
         Client().post(used, NEW)
-        hashes = {address: invitations.hash_of(address.split("/")[2]) for address in (used, old, back, void)}
+        hashes = {address: tokens.hash_of(address.split("/")[2]) for address in (used, old, back, void)}
         now = timezone.now()
         Invitation.objects.filter(token_hash=hashes[old]).update(expires_at=now)
         Invitation.objects.filter(token_hash=hashes[back]).update(revoked_at=now)
@@ -171,7 +171,7 @@ class TestInTheAdmin:
         token = address.rstrip("/").rpartition("/")[2]
         assert address == f"http://testserver/invitations/{token}/"
         row = Invitation.objects.get()
-        assert (row.token_hash, row.token_end) == (invitations.hash_of(token), token[-4:])
+        assert (row.token_hash, row.token_end) == (tokens.hash_of(token), token[-4:])
         assert row.created_by == admin
         assert timedelta(days=6, hours=23) < row.expires_at - timezone.now() <= timedelta(days=7)
         for place in (LIST, reverse("admin:generations_invitation_change", args=[row.pk])):

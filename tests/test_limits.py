@@ -93,7 +93,8 @@ def test_many_pictures_wait(alice: User, key: ProviderKey, monkeypatch: pytest.M
 @pytest.mark.parametrize(("path", "length", "refused"), [
     ("/accounts/sign-in/", LARGEST + 1, True), ("/settings/look/", LARGEST + 1, True),
     ("/admin/generations/providerkey/add/", LARGEST + 1, True), ("/tasks/", LARGEST_WITH_FILES + 1, True),
-        ("/settings/look/", "", False),
+    ("/tasks/", "9" * 5000, True), ("/settings/look/", "0" * 30 + str(LARGEST + 1), True),
+    ("/settings/look/", "", False),
 ])  # fmt: skip
 def test_what_is_too_large_is_not_read(alice: User, path: str, length: Any, refused: bool) -> None:
     """The body is a trap: whoever reads it fails."""

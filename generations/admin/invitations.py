@@ -16,10 +16,11 @@ from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
+from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from generations import invitations
+from generations import addresses, invitations
 from generations.admin.guards import Listed, is_admin
 from generations.admin.people import ROLE_HELP
 from generations.models import Invitation
@@ -90,8 +91,8 @@ class InvitationAdmin(Listed):
 
     def response_add(self, request: HttpRequest, obj: Invitation, post_url_continue: Any = None) -> HttpResponse:
         """The page itself, no way on with a message: a message is kept, and the address must be nowhere."""
-        here = request.build_absolute_uri("/")
-        address = invitations.address_of(obj.token, here)  # type: ignore[attr-defined]
+        page = reverse("invitation", args=[obj.token])  # type: ignore[attr-defined]
+        address = addresses.own(request.build_absolute_uri(page))
         mailed = bool(obj.email) and settings.VIDEOFORGE_SENDS_MAIL and invitations.mail(obj, address)
         context = {
             **self.admin_site.each_context(request), "opts": self.opts, "invitation": obj, "address": address,

@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy, ngettext, pgettext_lazy
 
 from generations import sharing
 from generations.admin.guards import Guarded, Listed, ReadOnly, is_admin
+from generations.admin.leave import PersonChoice
 from generations.models import HouseRules, Role, ShareLink, ShareVisit, User
 
 
@@ -43,18 +44,13 @@ class OwnerFilter(admin.SimpleListFilter):
         return queryset.filter(owner=int(chosen)) if chosen.isdecimal() and len(chosen) < 19 else queryset
 
 
-class PersonField(forms.ModelChoiceField):  # type: ignore[type-arg]
-    def label_from_instance(self, obj: Any) -> str:
-        return str(obj.display_name)
-
-
 class TransferForm(forms.Form):
     """The choices are read with each form, not once when the module is."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         may_own = User.objects.filter(is_active=True).exclude(role=Role.AUDITOR).order_by("username")
-        self.fields["person"] = PersonField(label=gettext_lazy("New owner"), queryset=may_own, empty_label=None)
+        self.fields["person"] = PersonChoice(label=gettext_lazy("New owner"), queryset=may_own, empty_label=None)
 
 
 class VisitInline(ReadOnly, admin.TabularInline[ShareVisit, ShareLink]):

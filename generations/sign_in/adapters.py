@@ -14,10 +14,10 @@ from django.utils import formats, timezone
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext, gettext_lazy, ngettext
 
-from generations import ciphers
+from generations import addresses, ciphers
 from generations.audit import address_of
 from generations.models import User
-from generations.sign_in import house, throttle
+from generations.sign_in import throttle
 
 
 def name_of(person: User) -> str:
@@ -41,7 +41,7 @@ class Accounts(DefaultAccountAdapter):  # type: ignore[misc]
         return url.startswith("/") and url_has_allowed_host_and_scheme(url, None)
 
     def get_reset_password_from_key_url(self, key: str) -> str:
-        return house.own(super().get_reset_password_from_key_url(key))
+        return addresses.own(super().get_reset_password_from_key_url(key))
 
     def get_client_ip(self, request: HttpRequest) -> str:
         return address_of(request) or "127.0.0.1"  # a socket in the file system: somebody on this machine

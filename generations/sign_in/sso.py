@@ -22,7 +22,7 @@ from django.core.cache import cache
 from django.http import HttpRequest
 from requests import RequestException
 
-from generations.sign_in import house
+from generations import addresses
 
 SSO = "sso"  # as the provider is called in our addresses and rows
 NONCES = "sso_nonces"  # in the session, of the last few visits to the provider
@@ -64,7 +64,7 @@ class Provider(OpenIDConnectOAuth2Adapter):  # type: ignore[misc]
         return dict(found)
 
     def get_callback_url(self, request: HttpRequest, app: SocialApp) -> str:
-        return house.own(super().get_callback_url(request, app))
+        return addresses.own(super().get_callback_url(request, app))
 
     def complete_login(self, request: HttpRequest, app: SocialApp, token: SocialToken, **kwargs: Any) -> SocialLogin:
         claims = self._claims(app, kwargs["response"].get("id_token") or "")

@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
-from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import PermissionDenied
@@ -18,7 +17,7 @@ from django.views.decorators.cache import cache_control
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from generations import queries, sharing
+from generations import addresses, queries, sharing
 from generations.forms.share import ExtendForm, ShareForm, day_choices
 from generations.limits import Limit, Locked, give_back
 from generations.models import Creation, HouseRules, Role, ShareLink, ShareVisit, Task, User
@@ -81,7 +80,8 @@ def task_share(request: HtmxHttpRequest, pk: UUID) -> HttpResponse:
         return _dialog(request, task, form, status=422)
     link, token = made
     blank = ShareForm(person=request.user, task=task)
-    return _dialog(request, task, blank, made=link, address=_address(request, token))
+    address = addresses.own(request.build_absolute_uri(reverse("share", args=[token])))
+    return _dialog(request, task, blank, made=link, address=address)
 
 
 def _make(person: User, form: ShareForm) -> tuple[ShareLink, str] | None:
@@ -144,13 +144,6 @@ def share_revoke_all(request: HtmxHttpRequest) -> HttpResponse:
 
 
 # --- Answers -----------------------------------------------------------------------------------------------------
-
-
-def _address(request: HtmxHttpRequest, token: str) -> str:
-    """As people outside reach the house, where that was said."""
-    path = reverse("share", args=[token])
-    public: str = settings.VIDEOFORGE_PUBLIC_URL
-    return f"{public}{path}" if public else request.build_absolute_uri(path)
 
 
 def _is_fragment(request: HtmxHttpRequest) -> bool:

@@ -159,6 +159,7 @@ def test_a_passphrase_locks_out(page: Page, chromium: Browser, browser_house: Ho
     address = shared(page, browser_house, clip, title="Locked", passphrase=PHRASE)
     with visitor(chromium) as knows:
         knows.goto(address)
+        expect(knows.get_by_label("Passphrase")).to_be_focused()
         knows.keyboard.type(PHRASE)
         knows.keyboard.press("Enter")
         plays(knows)
@@ -166,7 +167,8 @@ def test_a_passphrase_locks_out(page: Page, chromium: Browser, browser_house: Ho
             guesses.goto(address)
             for number in range(5):
                 guesses.get_by_label("Passphrase").fill(f"guess {number}")
-                guesses.get_by_role("button", name="Open").click()
+                with guesses.expect_navigation():
+                    guesses.get_by_role("button", name="Open").click()
                 expect(guesses.get_by_role("alert")).to_contain_text("That is not the passphrase.")
                 expect(guesses.get_by_label("Passphrase")).to_be_focused()
             guesses.get_by_label("Passphrase").fill(PHRASE)
@@ -286,6 +288,7 @@ def test_axe_finds_nothing_about_sharing(
         address = made(dialog)
         look(page, "made")
         stranger.goto(address)
+        expect(stranger.get_by_label("Passphrase")).to_be_focused()
         look(stranger, "passphrase")
         stranger.keyboard.type(PHRASE)
         stranger.keyboard.press("Enter")
@@ -307,5 +310,6 @@ def test_axe_finds_nothing_about_sharing(
         look(page, "as a page")
         page.get_by_label(re.compile("Passphrase")).fill("abc")
         page.get_by_role("button", name="Make the link").click()
+        expect(page.get_by_role("alert")).to_be_visible()
         look(page, "mistake on a page")
     assert not {place: them for place, them in findings.items() if them}

@@ -14,7 +14,7 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from generations import sharing, visits
+from generations import sharing, tokens, visits
 from generations.models import Batch, HouseRules, ProviderKey, ShareLink, ShareVisit, Task, User, Visibility
 from generations.sharing import Terms
 from tests.factories import make_creation, make_task, make_user
@@ -55,7 +55,7 @@ def address(token: str, part: str = "", number: int = 1) -> str:
 
 
 def of(token: str) -> ShareLink:
-    return ShareLink.objects.get(token_hash=sharing.digest_of(token))
+    return ShareLink.objects.get(token_hash=tokens.hash_of(token))
 
 
 def body(response: Any) -> bytes:

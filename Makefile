@@ -5,7 +5,7 @@ VENV := .venv
 PY := $(VENV)/bin/python
 PIP := $(PY) -m pip --disable-pip-version-check -q
 
-.PHONY: licences postgresql bench-reports bench-poll bench-archive vendors install run test quick chaos lint format lock messages figures browser clean
+.PHONY: licences postgresql redis bench-reports bench-poll bench-archive vendors install run test quick chaos lint format lock messages figures browser clean
 
 install: $(VENV)/.run-installed
 
@@ -49,17 +49,22 @@ test: $(VENV)/.test-installed browser lint quick
 	@$(PY) -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m browser
 	@$(PY) -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "route and not browser"
 	@$(PY) -m pytest -m chaos_short
-	@$(MAKE) -s postgresql
+	@$(MAKE) -s postgresql redis
 
 # What the database itself has a part in, once more on PostgreSQL.
 postgresql: $(VENV)/.test-installed
-	@tests/postgresql/ensure_postgresql.sh
+	@tests/ensure_debian.sh postgresql '/usr/lib/postgresql/*/bin/initdb' 'The tests on PostgreSQL'
 	@$(PY) -m tests.postgresql pytest -n 2 tests/test_totals.py tests/test_budgets.py tests/test_alerts.py tests/test_lifecycle.py \
 		tests/test_answers.py tests/test_dispatch.py tests/test_saving.py tests/test_rounds.py \
 		tests/test_reports.py tests/test_exports.py tests/test_reconciliation.py tests/test_reconciliation_asking.py tests/views/test_usage.py \
 		tests/views/test_reconciliation.py tests/views/test_live.py tests/views/test_decisions.py \
 		tests/test_sharing.py tests/views/test_share.py tests/test_invitations.py tests/test_leaving.py tests/test_teams.py \
 		tests/test_limits.py tests/test_sessions.py tests/test_queries.py
+
+# What is counted in the cache that all processes share, once more in Redis.
+redis: $(VENV)/.test-installed
+	@tests/ensure_debian.sh redis-server redis-server 'The tests with Redis'
+	@$(PY) -m tests.redis pytest tests/test_limits.py tests/test_sign_in.py tests/views/test_share.py
 
 # Two hundred tasks over five vendors while everything dies that can: many minutes. As root it fills a real small disk.
 chaos: $(VENV)/.test-installed

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from django.core.cache import cache
 from django.db import connection
 
 from generations import triggers
@@ -34,6 +35,12 @@ def _tests_may_empty_the_ledger() -> Iterator[None]:
     connection.ops.sql_flush = with_triggers_off  # type: ignore[method-assign]
     yield
     connection.ops.sql_flush = flush  # type: ignore[method-assign]
+
+
+@pytest.fixture(autouse="REDIS_URL" in os.environ)
+def _nothing_is_counted_yet() -> None:
+    """What a test writes into a table is undone after it; what it tells a server is not."""
+    cache.clear()
 
 
 @pytest.fixture

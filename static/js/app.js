@@ -106,9 +106,9 @@ async function copy(button) {
   say(button.dataset.copied);
   if (button.closest("#dialog")) one("#dialog-say").textContent = button.dataset.copied;
   const label = one("span", button) || button;
-  const before = label.textContent;
+  label.dataset.word ??= label.textContent; // of a second press this is the answer to the first
   label.textContent = button.dataset.copied;
-  setTimeout(() => (label.textContent = before), 1500);
+  setTimeout(() => (label.textContent = label.dataset.word), 1500);
 }
 
 /* A dialog opens with what was fetched for it, and gives the focus back to the button that asked. */

@@ -23,7 +23,7 @@ def binary(name: str) -> str:
     found = sorted(glob.glob(f"/usr/lib/postgresql/*/bin/{name}"))
     path = found[-1] if found else shutil.which(name)
     if path is None:
-        raise SystemExit(f"{name} is missing: run tests/postgresql/ensure_postgresql.sh")
+        raise SystemExit(f"{name} is missing: make postgresql installs it")
     return path
 
 

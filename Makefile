@@ -44,10 +44,11 @@ format: $(VENV)/.test-installed
 browser:
 	@tests/browser/ensure_chromium.sh
 
+# The tests of the route mostly wait for other processes, so three files of them go at a time on two cores.
 test: export PROPERTY_EXAMPLES = 100
 test: $(VENV)/.test-installed browser lint quick
 	@$(PY) -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m browser
-	@$(PY) -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "route and not browser"
+	@$(PY) -m pytest -n 3 --dist loadfile --no-loadscope-reorder -m "route and not browser"
 	@$(PY) -m pytest -m chaos_short
 	@$(MAKE) -s postgresql redis
 

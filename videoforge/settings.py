@@ -268,6 +268,7 @@ TIME_ZONE = env.str("VIDEOFORGE_TIME_ZONE", "UTC")  # of the books: days and mon
 LANGUAGE_CODE = "en"
 LANGUAGES = [("en", _("English")), ("zh-hans", _("Simplified Chinese"))]
 LOCALE_PATHS = [BASE_DIR / "generations" / "locale"]
+FORMAT_MODULE_PATH = ["videoforge.formats"]
 LANGUAGE_COOKIE_NAME = "videoforge_language"
 
 # What is said --------------------------------------------------------------------------------------------

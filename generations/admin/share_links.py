@@ -5,9 +5,10 @@ from typing import Any
 from django import forms
 from django.contrib import admin, messages
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
 from django.template.response import TemplateResponse
-from django.utils.translation import gettext_lazy, ngettext, pgettext_lazy
+from django.utils.translation import gettext, gettext_lazy, ngettext, pgettext_lazy
 
 from generations import sharing
 from generations.admin.guards import Guarded, Listed, ReadOnly, is_admin
@@ -71,7 +72,7 @@ class VisitInline(ReadOnly, admin.TabularInline[ShareVisit, ShareLink]):
 @admin.register(ShareLink)
 class ShareLinkAdmin(ReadOnly, Listed):
     list_display = (
-        "shown", "owner_name", "audience", "state", "expires_at", "view_count", "download_count", "last_opened_at",
+        "shown", "owner_name", "audience", "state", "expires_at", "opened", "last_opened_at",
     )  # fmt: skip
     list_filter = (StateFilter, "audience", OwnerFilter)
     list_select_related = ("owner", "task__owner", "batch__owner")
@@ -150,6 +151,10 @@ class ShareLinkAdmin(ReadOnly, Listed):
     def owner_name(self, row: ShareLink) -> str:
         return row.owner.display_name
 
+    @admin.display(description=gettext_lazy("opened / downloads"), ordering="view_count")
+    def opened(self, row: ShareLink) -> str:
+        return f"{row.view_count} / {row.download_count}"
+
     @admin.display(description=gettext_lazy("made by"))
     def creator(self, row: ShareLink) -> str:
         return row.created_by.display_name
@@ -165,7 +170,7 @@ class ShareLinkAdmin(ReadOnly, Listed):
 
 @admin.register(HouseRules)
 class HouseRulesAdmin(Guarded):
-    """There is one row, saved for the first time when an administrator decides something."""
+    """There is one row, saved for the first time when an administrator decides something: a form, and no list."""
 
     list_display = ("__str__", "anyone_links", "anyone_days")
     fields = ("anyone_links", "anyone_days")
@@ -181,3 +186,31 @@ class HouseRulesAdmin(Guarded):
     def save_model(self, request: HttpRequest, obj: HouseRules, form: Any, change: bool) -> None:
         obj.pk = 1
         super().save_model(request, obj, form, change)
+
+    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
+        if HouseRules.objects.exists():
+            return redirect("admin:generations_houserules_change", 1)
+        if self.has_add_permission(request):
+            return redirect("admin:generations_houserules_add")
+        return super().changelist_view(request, extra_context)
+
+    def changeform_view(
+        self, request: HttpRequest, object_id: str | None = None, form_url: str = "", extra_context: Any = None
+    ) -> HttpResponse:
+        one = {"title": self.opts.verbose_name, "show_save_and_add_another": False, "show_save_and_continue": False}
+        return super().changeform_view(request, object_id, form_url, {**one, **(extra_context or {})})
+
+    def response_add(self, request: HttpRequest, obj: HouseRules, post_url_continue: Any = None) -> HttpResponse:
+        return self.response_change(request, obj)
+
+    def response_change(self, request: HttpRequest, obj: HouseRules) -> HttpResponse:
+        if obj.anyone_links:
+            said = ngettext(
+                "Saved. People may make links that open for anyone; such a link ends after %(days)d day at most.",
+                "Saved. People may make links that open for anyone; such a link ends after %(days)d days at most.",
+                obj.anyone_days,
+            )
+        else:
+            said = gettext("Saved. Links for anyone are switched off: none that exists opens.")
+        messages.success(request, said % {"days": obj.anyone_days})
+        return redirect("admin:generations_houserules_change", obj.pk)

@@ -439,15 +439,20 @@ def test_administrators_transfer_many(alice: User, bob: User, admin: User, audit
 
 def test_the_rules_of_the_house_are_one_row(admin: User, auditor: User) -> None:
     client = signed_in(admin)
-    add = reverse("admin:generations_houserules_add")
+    listed, add = (reverse(f"admin:generations_houserules_{page}") for page in ("changelist", "add"))
+    assert client.get(listed).url == add  # type: ignore[attr-defined]
+    assert signed_in(auditor).get(listed).status_code == 200
     assert client.post(add, {"anyone_links": "on", "anyone_days": "31"}).status_code == 200
     assert not HouseRules.objects.exists()
-    client.post(add, {"anyone_links": "on", "anyone_days": "14"})
+    done = client.post(add, {"anyone_links": "on", "anyone_days": "14"}, follow=True).content.decode()
+    assert "Saved. People may make links that open for anyone; such a link ends after 14 days at most." in done
     rules = HouseRules.now()
     assert (rules.pk, rules.anyone_links, rules.anyone_days) == (1, True, 14)
     assert client.get(add).status_code == 403
     change = reverse("admin:generations_houserules_change", args=[1])
-    client.post(change, {"anyone_days": "7"})
+    assert client.get(listed).url == change  # type: ignore[attr-defined]
+    off = client.post(change, {"anyone_days": "7"}, follow=True).content.decode()
+    assert "Saved. Links for anyone are switched off: none that exists opens." in off
     rules = HouseRules.now()
     assert (rules.anyone_links, rules.anyone_days, HouseRules.objects.count()) == (False, 7, 1)
     assert client.post(reverse("admin:generations_houserules_delete", args=[1]), {"post": "yes"}).status_code == 403

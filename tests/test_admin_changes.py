@@ -155,6 +155,15 @@ class TestReading:
         html = client.get(reverse("admin:auditlog_logentry_change", args=[row.pk])).content.decode()
         assert "<td>active</td><td>draining</td>" in html
 
+    @pytest.mark.parametrize(("address", "told"), [("192.0.2.7", "not signed in"), (None, "on the machine itself")])
+    def test_who_it_was_that_has_no_name(self, desk: Client, key: ProviderKey, address: str | None, told: str) -> None:
+        """A stranger who opened a link is not the operator at a terminal."""
+        row = LogEntry.objects.log_create(key, force_log=True, action=LogEntry.Action.ACCESS, remote_addr=address)
+        for page, args in (("changelist", []), ("change", [row.pk])):
+            html = desk.get(reverse(f"admin:auditlog_logentry_{page}", args=args)).content.decode()
+            assert told in html
+            assert "API key" in html
+
     def test_nobody_changes_or_deletes_the_record(self, desk: Client, key: ProviderKey) -> None:
         row = changes(ProviderKey)[-1] if changes(ProviderKey) else LogEntry.objects.log_create(key, action=1)
         assert desk.post(reverse("admin:auditlog_logentry_delete", args=[row.pk]), {"post": "yes"}).status_code == 403

@@ -37,21 +37,29 @@ class TableFilter(admin.SimpleListFilter):
 
 @admin.register(LogEntry)
 class ChangeAdmin(ReadOnly, Listed):
-    list_display = ("timestamp", "who", "action", "content_type", "object_repr", "what", "remote_addr")
+    list_display = ("timestamp", "who", "action", "table", "object_repr", "what")
     list_filter = ("action", TableFilter, "actor")
     list_select_related = ("content_type", "actor")
     search_fields = ("object_repr",)
     actions = None
-    fields = ("timestamp", "who", "remote_addr", "action", "content_type", "object_repr", "changed")
+    fields = ("timestamp", "who", "remote_addr", "action", "table", "object_repr", "changed")
     readonly_fields = fields
 
     @admin.display(description=gettext_lazy("person"), ordering="actor")
     def who(self, row: Any) -> str:
-        return row.actor.display_name if row.actor else str(gettext_lazy("on the machine itself"))
+        if row.actor:
+            return str(row.actor.display_name)
+        return str(gettext_lazy("not signed in") if row.remote_addr else gettext_lazy("on the machine itself"))
+
+    @admin.display(description=gettext_lazy("table"), ordering="content_type")
+    def table(self, row: Any) -> str:
+        model = row.content_type.model_class()
+        return str(capfirst(model._meta.verbose_name if model else row.content_type.model))
 
     @admin.display(description=gettext_lazy("changes"), empty_value="–")
     def what(self, row: Any) -> str:
-        if row.action == LogEntry.Action.DELETE:
+        """Of what is new or gone that is all that it has; its page tells it."""
+        if row.action in (LogEntry.Action.CREATE, LogEntry.Action.DELETE):
             return ""
         return ", ".join(str(get_field_verbose_name(row, name)) for name in row.changes_dict)
 

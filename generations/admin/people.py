@@ -42,10 +42,16 @@ class RoleForm(UserChangeForm[User]):
         help_text=gettext_lazy("For members; auditors and administrators do anyway."),
     )
 
+    class Meta(UserChangeForm.Meta):
+        help_texts = {"is_active": gettext_lazy("“End access” ends it, and asks who goes on with the person's clips.")}
+
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         if "role" in self.fields:
             self.fields["role"].help_text = ROLE_HELP
+        if "groups" in self.fields:
+            self.fields["groups"].label = capfirst(gettext_lazy("teams"))
+            self.fields["groups"].help_text = gettext_lazy("A clip can be for one team of its maker alone.")
         if self.instance.pk and "sees_usage" in self.fields:
             self.fields["sees_usage"].initial = self.instance.user_permissions.filter(codename=TEAM_USAGE).exists()
 

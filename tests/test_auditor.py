@@ -111,7 +111,7 @@ def test_every_table_has_a_row_so_that_the_walks_mean_something(house: ProviderK
 def test_lists_and_rows_are_shown(table: type[Model], house: ProviderKey, auditor: User) -> None:
     client, row = signed_in(auditor), table._default_manager.first()
     assert row is not None
-    for page in (client.get(address(table, "changelist")), client.get(address(table, "change", row.pk))):
+    for page in (client.get(address(table, "changelist"), follow=True), client.get(address(table, "change", row.pk))):
         html = page.content.decode()
         assert page.status_code == 200
         assert 'name="_save"' not in html

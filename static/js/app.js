@@ -23,8 +23,21 @@ on("htmx:beforeRequest", (event) => {
   if (isPoll(event) && document.hidden) event.preventDefault();
 });
 on("visibilitychange", () => document.hidden || htmx.trigger(document.body, "resume"));
+
+/* A poller that is replaced takes its request along: the answer would find nothing here to put its news into, and the
+   new one asks again from where the old one stood. */
+const asked = new WeakMap();
+const dropped = new WeakSet();
+on("htmx:beforeSend", (event) => isPoll(event) && asked.set(event.detail.elt, event.detail.xhr));
+on("htmx:beforeCleanupElement", (event) => {
+  const request = asked.get(event.target);
+  if (!request || request.readyState === XMLHttpRequest.DONE) return;
+  dropped.add(request);
+  request.abort();
+});
+
 on("htmx:afterRequest", (event) => {
-  if (!isPoll(event)) return;
+  if (!isPoll(event) || dropped.has(event.detail.xhr)) return;
   failures = event.detail.successful ? 0 : failures + 1;
   one("#stale").hidden = failures < 3;
 });

@@ -2,10 +2,11 @@
 
 import hashlib
 import re
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Locator, Page, expect
+from playwright.sync_api import Browser, Error, Locator, Page, Route, expect
 
 from tests.browser.chromium import sign_in, violations
 from tests.factories import picture_bytes
@@ -62,6 +63,25 @@ def test_from_a_prompt_to_a_playing_archived_clip(page: Page, browser_house: Hou
     found = browser_house.rows("SELECT sha256 FROM generations_creation")
     assert (hashlib.sha256(saved.read_bytes()).hexdigest(),) in found
     assert coming.value.suggested_filename.endswith(".mp4")
+
+
+def test_news_on_their_way_to_a_poller_that_is_replaced_come_with_the_next(page: Page, browser_house: House) -> None:
+    """Without a complaint: what they should be put into is asked for once more."""
+    held: list[Route] = []
+    sign_in(page, browser_house.url)
+    generate(page, "Under way, so that the page asks")
+    page.route("**/live/**", lambda route: route.continue_() if held else held.append(route))
+    for _ in range(100):
+        if held:
+            break
+        page.wait_for_timeout(100)
+    assert held, "the page asks"
+    card = generate(page, "Its answer brings a new poller")
+    with suppress(Error):  # given up by the page
+        held[0].continue_()
+    expect(card).to_have_attribute("data-state", "succeeded", timeout=READY)
+    expect(page.locator("#grid > li", has_text="Under way")).to_have_attribute("data-state", "succeeded", timeout=READY)
+    expect(page.locator("#stale")).to_be_hidden()
 
 
 def test_a_failed_card_says_why_and_what_it_cost(page: Page, browser_house: House) -> None:

@@ -44,12 +44,11 @@ format: $(VENV)/.test-installed
 browser:
 	@tests/browser/ensure_chromium.sh
 
-# The tests of the route mostly wait for other processes, so three files of them go at a time on two cores.
+# The tests of the route and the short storm mostly wait for other processes, so three files of them go at a time.
 test: export PROPERTY_EXAMPLES = 100
 test: $(VENV)/.test-installed browser lint quick
 	@$(PY) -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m browser
-	@$(PY) -m pytest -n 3 --dist loadfile --no-loadscope-reorder -m "route and not browser"
-	@$(PY) -m pytest -m chaos_short
+	@$(PY) -m pytest -n 3 --dist loadfile --no-loadscope-reorder -m "(route or chaos_short) and not browser"
 	@$(MAKE) -s postgresql redis
 
 # What the database itself has a part in, once more on PostgreSQL.

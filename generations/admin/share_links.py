@@ -8,6 +8,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
+from django.utils.text import capfirst
 from django.utils.translation import gettext, gettext_lazy, ngettext, pgettext_lazy
 
 from generations import sharing
@@ -197,7 +198,11 @@ class HouseRulesAdmin(Guarded):
     def changeform_view(
         self, request: HttpRequest, object_id: str | None = None, form_url: str = "", extra_context: Any = None
     ) -> HttpResponse:
-        one = {"title": self.opts.verbose_name, "show_save_and_add_another": False, "show_save_and_continue": False}
+        one = {
+            "title": capfirst(self.opts.verbose_name),
+            "show_save_and_add_another": False,
+            "show_save_and_continue": False,
+        }
         return super().changeform_view(request, object_id, form_url, {**one, **(extra_context or {})})
 
     def response_add(self, request: HttpRequest, obj: HouseRules, post_url_continue: Any = None) -> HttpResponse:

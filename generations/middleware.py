@@ -69,9 +69,10 @@ def bounded_bodies(get_response: GetResponse) -> GetResponse:
 
     def middleware(request: HttpRequest) -> HttpResponseBase:
         length = request.META.get("CONTENT_LENGTH") or "0"
-        digits = length.strip().lstrip("0")
-        # What is no length is none to Django either; nothing that we take has a length of more digits.
-        size = int(digits[:MOST_DIGITS] or "0") if length.isdecimal() else 0
+        if not length.isdecimal():  # "+1" and "1_0" are numbers to Django
+            return render(request, "400.html", status=400)
+        # Nothing that we take has a length of more digits.
+        size = int(length.lstrip("0")[:MOST_DIGITS] or "0")
         takes_files = request.path in {reverse(name) for name in WITH_FILES} and request.user.is_authenticated
         if size > (LARGEST_WITH_FILES if takes_files else LARGEST):
             return render(request, "413.html", status=413)

@@ -112,5 +112,10 @@ def test_what_is_too_large_is_not_read(alice: User, path: str, length: Any, refu
         assert "Too large" in response.content.decode()
 
 
+@pytest.mark.parametrize("length", ["+9000000", "9_000_000", " 9000000", "-1", "much"])
+def test_what_is_no_length_is_refused(length: str) -> None:
+    assert Client().post("/accounts/sign-in/", CONTENT_LENGTH=length).status_code == 400
+
+
 def test_strangers_send_no_pictures() -> None:
     assert Client().post("/tasks/", CONTENT_LENGTH=str(LARGEST + 1)).status_code == 413

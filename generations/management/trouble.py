@@ -1,7 +1,6 @@
 """How a command says that its database is not there, or not as this version needs it: one line, exit code 2."""
 
 import re
-import sys
 from collections.abc import Sequence
 
 from django.core.management import execute_from_command_line
@@ -18,7 +17,7 @@ def execute(arguments: Sequence[str]) -> None:
     try:
         execute_from_command_line(list(arguments))
     except (OperationalError, ProgrammingError) as error:
-        if "--traceback" in sys.argv or not (told := _sentence(error)):
+        if "--traceback" in arguments or not (told := _sentence(error)):
             raise
         refuse(told)
 

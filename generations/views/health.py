@@ -12,7 +12,6 @@ def healthz(request: HttpRequest) -> JsonResponse:
     troubles = health.troubles()
     if troubles:
         return JsonResponse({"ok": False, "troubles": troubles}, status=503)
-    here = audit.is_loopback(
-        audit.address_of(request) or "unknown"
-    )  # how the work stands is nobody's business elsewhere
+    # How the work stands is nobody's business elsewhere.
+    here = audit.is_loopback(audit.address_of(request) or "unknown")
     return JsonResponse({"ok": True, "troubles": [], "warnings": health.warnings() if here else []})
